@@ -1,0 +1,1 @@
+//! NumPy-like arrays over interchangeable backends.

@@ -1,0 +1,1 @@
+//! The BackDrop model of scattered light in TESS full frame images.

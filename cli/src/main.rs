@@ -1,0 +1,2 @@
+//! The `backdrop` program.
+fn main() {}
