@@ -1,0 +1,150 @@
+//! Buffers, and the scratch pool that temporaries inside a tile come from.
+
+use std::any::{Any, TypeId};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
+
+use crate::{Element, Error, Result};
+
+thread_local! {
+    static INSIDE_TILE: Cell<bool> = const { Cell::new(false) };
+    static POOL: RefCell<HashMap<TypeId, Box<dyn Any>>> = RefCell::new(HashMap::new());
+}
+
+/// Buffers kept for reuse, of each element type on each thread.
+const POOL_SIZE: usize = 32;
+
+/// Whether this thread is working on a tile.
+pub(super) fn inside_tile() -> bool {
+    INSIDE_TILE.get()
+}
+
+/// Runs `f` as the work on a tile: its operations stay on this thread and use the pool.
+pub(super) fn in_tile<R>(f: impl FnOnce() -> R) -> R {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            INSIDE_TILE.set(self.0);
+        }
+    }
+    let _restore = Restore(INSIDE_TILE.replace(true));
+    f()
+}
+
+/// Elements in main memory.
+#[derive(Debug)]
+pub struct CpuBuffer<T: Element>(Vec<T>);
+
+impl<T: Element> CpuBuffer<T> {
+    /// A buffer whose elements will be overwritten: whatever a recycled buffer holds, or zeros.
+    pub(super) fn unspecified(len: usize) -> Result<Self> {
+        if let Some(mut recycled) = take_from_pool::<T>(len) {
+            recycled.truncate(len);
+            return Ok(Self(recycled));
+        }
+        Self::zeros(len)
+    }
+
+    /// A buffer of zeros.
+    pub(super) fn zeros(len: usize) -> Result<Self> {
+        // A request that must fail is refused before the allocator aborts the program.
+        let bytes = len.saturating_mul(size_of::<T>());
+        if bytes > isize::MAX as usize {
+            return Err(Error::OutOfMemory { requested: bytes, free: None });
+        }
+        if inside_tile() {
+            let mut buffer = Self::pooled_or_new(len)?;
+            buffer.fill(T::ZERO);
+            return Ok(buffer);
+        }
+        if bytes > 1 << 26 {
+            let mut probe: Vec<T> = Vec::new();
+            probe.try_reserve_exact(len).map_err(|_| Error::OutOfMemory { requested: bytes, free: None })?;
+        }
+        Ok(Self(vec![T::ZERO; len]))
+    }
+
+    fn pooled_or_new(len: usize) -> Result<Self> {
+        let mut data = take_from_pool::<T>(len).unwrap_or_default();
+        data.truncate(len);
+        data.try_reserve_exact(len - data.len())
+            .map_err(|_| Error::OutOfMemory { requested: len * size_of::<T>(), free: None })?;
+        data.resize(len, T::ZERO);
+        Ok(Self(data))
+    }
+}
+
+/// A recycled vector of at least `len` elements, but not wastefully more.
+fn take_from_pool<T: Element>(len: usize) -> Option<Vec<T>> {
+    if !inside_tile() || len == 0 {
+        return None;
+    }
+    POOL.with_borrow_mut(|pool| {
+        let kept = pool.get_mut(&TypeId::of::<T>())?.downcast_mut::<Vec<Vec<T>>>()?;
+        let found = kept.iter().rposition(|v| v.len() >= len && v.len() <= 2 * len)?;
+        Some(kept.swap_remove(found))
+    })
+}
+
+impl<T: Element> From<Vec<T>> for CpuBuffer<T> {
+    fn from(data: Vec<T>) -> Self {
+        Self(data)
+    }
+}
+
+impl<T: Element> Deref for CpuBuffer<T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T: Element> DerefMut for CpuBuffer<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.0
+    }
+}
+
+impl<T: Element> Drop for CpuBuffer<T> {
+    fn drop(&mut self) {
+        if !inside_tile() || self.0.is_empty() {
+            return;
+        }
+        let data = std::mem::take(&mut self.0);
+        // While a thread ends its pool may be gone already: then the memory is simply freed.
+        let _ = POOL.try_with(|pool| {
+            let Ok(mut pool) = pool.try_borrow_mut() else { return };
+            let kept = pool.entry(TypeId::of::<T>()).or_insert_with(|| Box::new(Vec::<Vec<T>>::new()));
+            if let Some(kept) = kept.downcast_mut::<Vec<Vec<T>>>() {
+                if kept.len() == POOL_SIZE {
+                    kept.remove(0);
+                }
+                kept.push(data);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn temporaries_of_a_tile_are_recycled() {
+        in_tile(|| {
+            let first = CpuBuffer::<f64>::zeros(1000).unwrap();
+            let address = first.as_ptr();
+            drop(first);
+            let second = CpuBuffer::<f64>::unspecified(900).unwrap();
+            assert_eq!((second.as_ptr(), second.len()), (address, 900));
+        });
+        assert!(!inside_tile());
+    }
+
+    #[test]
+    fn impossible_sizes_are_an_error() {
+        let too_much = isize::MAX as usize / 8;
+        assert!(matches!(CpuBuffer::<f64>::zeros(too_much), Err(Error::OutOfMemory { .. })));
+    }
+}

@@ -1,0 +1,382 @@
+//! Elementwise kernels: one loop for each operation, on contiguous runs of elements.
+//!
+//! Views are cut into runs along their innermost axis. An operand whose run is contiguous is
+//! used in place; any other (strided, reversed, broadcast) is first gathered into a small block,
+//! so that each operation needs a single vectorised loop.
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{Cpu, CpuBuffer, parallel};
+use crate::backend::{Elementwise, Searching, View};
+use crate::layout::Layout;
+use crate::ops::{Binary, Unary};
+use crate::{Element, Result};
+
+/// Elements in a block of gathered operands.
+const BLOCK: usize = 512;
+
+/// Elements that one thread handles at a time.
+const GRAIN: usize = 32 * 1024;
+
+/// A stretch of the innermost axis: where it begins in the result and in each operand.
+struct Run<const N: usize> {
+    start: usize,
+    len: usize,
+    positions: [usize; N],
+}
+
+/// Calls `f` for the runs that make up elements `range` (in row-major order) of collapsed layouts.
+fn for_each_run<const N: usize>(
+    layouts: &[Layout; N],
+    range: std::ops::Range<usize>,
+    mut f: impl FnMut(Run<N>),
+) {
+    let inner = layouts[0].shape().last().copied().unwrap_or(1);
+    if range.is_empty() || inner == 0 {
+        return;
+    }
+    let mut rows = layouts.each_ref().map(|layout| layout.row_offsets().starting_at(range.start / inner));
+    let strides = layouts.each_ref().map(|layout| layout.strides().last().copied().unwrap_or(1));
+    let mut at = range.start;
+    let mut column = range.start % inner;
+    while at < range.end {
+        let len = (inner - column).min(range.end - at);
+        let positions = std::array::from_fn(|n| {
+            let row = rows[n].next().unwrap_or(0) as isize;
+            (row + column as isize * strides[n]) as usize
+        });
+        f(Run { start: at - range.start, len, positions });
+        at += len;
+        column = 0;
+    }
+}
+
+/// One operand: its buffer, its innermost stride, and a block to gather into.
+struct Operand<'a, T> {
+    data: &'a [T],
+    stride: isize,
+    block: Vec<T>,
+}
+
+impl<'a, T: Element> Operand<'a, T> {
+    fn new(data: &'a [T], layout: &Layout) -> Self {
+        let stride = layout.strides().last().copied().unwrap_or(1);
+        let block = if stride == 1 { Vec::new() } else { vec![T::ZERO; BLOCK] };
+        Self { data, stride, block }
+    }
+
+    /// Whether runs need no gathering.
+    fn is_direct(&self) -> bool {
+        self.stride == 1
+    }
+
+    /// Elements `done..done + len` of a run that begins at `position`.
+    fn fetch(&mut self, position: usize, done: usize, len: usize) -> &[T] {
+        match self.stride {
+            1 => &self.data[position + done..position + done + len],
+            0 => {
+                // The same value all along: one fill serves the whole run.
+                if done == 0 {
+                    self.block[..BLOCK].fill(self.data[position]);
+                }
+                &self.block[..len]
+            }
+            stride => {
+                let mut from = position as isize + done as isize * stride;
+                for value in &mut self.block[..len] {
+                    *value = self.data[from as usize];
+                    from += stride;
+                }
+                &self.block[..len]
+            }
+        }
+    }
+}
+
+struct MapKernel<'a, T: Element, O: Unary<T>> {
+    op: &'a O,
+    x: &'a [T],
+    out: &'a mut [O::Out],
+}
+
+impl<T: Element, O: Unary<T>> WithSimd for MapKernel<'_, T, O> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (out, &x) in self.out.iter_mut().zip(self.x) {
+            *out = self.op.apply(x);
+        }
+    }
+}
+
+struct MapAssignKernel<'a, T: Element, O: Unary<T, Out = T>> {
+    op: &'a O,
+    x: &'a mut [T],
+}
+
+impl<T: Element, O: Unary<T, Out = T>> WithSimd for MapAssignKernel<'_, T, O> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for x in self.x.iter_mut() {
+            *x = self.op.apply(*x);
+        }
+    }
+}
+
+struct ZipKernel<'a, T: Element, O: Binary<T>> {
+    op: &'a O,
+    a: &'a [T],
+    b: &'a [T],
+    out: &'a mut [O::Out],
+}
+
+impl<T: Element, O: Binary<T>> WithSimd for ZipKernel<'_, T, O> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for ((out, &a), &b) in self.out.iter_mut().zip(self.a).zip(self.b) {
+            *out = self.op.apply(a, b);
+        }
+    }
+}
+
+struct ZipAssignKernel<'a, T: Element, O: Binary<T, Out = T>> {
+    op: &'a O,
+    a: &'a mut [T],
+    b: &'a [T],
+}
+
+impl<T: Element, O: Binary<T, Out = T>> WithSimd for ZipAssignKernel<'_, T, O> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (a, &b) in self.a.iter_mut().zip(self.b) {
+            *a = self.op.apply(*a, b);
+        }
+    }
+}
+
+struct SelectKernel<'a, T: Element> {
+    condition: &'a [bool],
+    a: &'a [T],
+    b: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Element> WithSimd for SelectKernel<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (((out, &c), &a), &b) in self.out.iter_mut().zip(self.condition).zip(self.a).zip(self.b) {
+            *out = if c { a } else { b };
+        }
+    }
+}
+
+/// Runs `f(range, part)` over the parts of a contiguous output, on all threads if it is large.
+fn over_output<U: Element>(out: &mut [U], f: impl Fn(std::ops::Range<usize>, &mut [U]) + Sync) {
+    if parallel(out.len()) {
+        out.par_chunks_mut(GRAIN).enumerate().for_each(|(i, part)| {
+            f(i * GRAIN..i * GRAIN + part.len(), part);
+        });
+    } else {
+        f(0..out.len(), out);
+    }
+}
+
+/// The elements of a view in row-major order.
+pub(super) fn gather<T: Element>(x: View<'_, T, Cpu>, out: &mut [T]) {
+    let layouts = Layout::collapse([x.layout]);
+    over_output(out, |range, out| {
+        let mut operand = Operand::new(x.buffer, &layouts[0]);
+        for_each_run(&layouts, range, |run| {
+            let out = &mut out[run.start..run.start + run.len];
+            if operand.stride == 0 {
+                out.fill(operand.data[run.positions[0]]);
+                return;
+            }
+            for (i, out) in out.chunks_mut(if operand.is_direct() { run.len } else { BLOCK }).enumerate() {
+                out.copy_from_slice(operand.fetch(run.positions[0], i * BLOCK, out.len()));
+            }
+        });
+    });
+}
+
+/// Writes the elements of a view to those of `target` that `layout` names.
+pub(super) fn scatter<T: Element>(x: View<'_, T, Cpu>, target: &mut [T], layout: &Layout) {
+    let layouts = Layout::collapse([x.layout, layout]);
+    let len = x.layout.len();
+    let stride = layouts[1].strides().last().copied().unwrap_or(1);
+    let mut operand = Operand::new(x.buffer, &layouts[0]);
+    for_each_run(&layouts, 0..len, |run| {
+        let mut done = 0;
+        while done < run.len {
+            let part = (run.len - done).min(BLOCK);
+            let values = operand.fetch(run.positions[0], done, part);
+            let first = run.positions[1] as isize + done as isize * stride;
+            if stride == 1 {
+                target[first as usize..first as usize + part].copy_from_slice(values);
+            } else {
+                for (i, &value) in values.iter().enumerate() {
+                    target[(first + i as isize * stride) as usize] = value;
+                }
+            }
+            done += part;
+        }
+    });
+}
+
+impl Elementwise for Cpu {
+    fn map<T: Element, O: Unary<T>>(&self, op: &O, x: View<'_, T, Self>) -> Result<CpuBuffer<O::Out>> {
+        let mut out = CpuBuffer::unspecified(x.layout.len())?;
+        let layouts = Layout::collapse([x.layout]);
+        over_output(&mut out, |range, out| {
+            let arch = Arch::new();
+            let mut operand = Operand::new(x.buffer, &layouts[0]);
+            for_each_run(&layouts, range, |run| {
+                let out = &mut out[run.start..run.start + run.len];
+                let step = if operand.is_direct() { run.len } else { BLOCK };
+                for (i, out) in out.chunks_mut(step).enumerate() {
+                    let x = operand.fetch(run.positions[0], i * step, out.len());
+                    arch.dispatch(MapKernel { op, x, out });
+                }
+            });
+        });
+        Ok(out)
+    }
+
+    fn map_assign<T: Element, O: Unary<T, Out = T>>(
+        &self,
+        op: &O,
+        x: &mut CpuBuffer<T>,
+        layout: &Layout,
+    ) -> Result<()> {
+        match layout.contiguous_range() {
+            Some(range) => over_output(&mut x[range], |_, x| Arch::new().dispatch(MapAssignKernel { op, x })),
+            None => {
+                let mapped = self.map(op, View { buffer: x, layout })?;
+                let source = Layout::contiguous(layout.shape());
+                scatter(View { buffer: &mapped, layout: &source }, x, layout);
+            }
+        }
+        Ok(())
+    }
+
+    fn zip<T: Element, O: Binary<T>>(
+        &self,
+        op: &O,
+        a: View<'_, T, Self>,
+        b: View<'_, T, Self>,
+    ) -> Result<CpuBuffer<O::Out>> {
+        let mut out = CpuBuffer::unspecified(a.layout.len())?;
+        let layouts = Layout::collapse([a.layout, b.layout]);
+        over_output(&mut out, |range, out| {
+            let arch = Arch::new();
+            let mut x = Operand::new(a.buffer, &layouts[0]);
+            let mut y = Operand::new(b.buffer, &layouts[1]);
+            for_each_run(&layouts, range, |run| {
+                let out = &mut out[run.start..run.start + run.len];
+                let step = if x.is_direct() && y.is_direct() { run.len } else { BLOCK };
+                for (i, out) in out.chunks_mut(step).enumerate() {
+                    let a = x.fetch(run.positions[0], i * step, out.len());
+                    let b = y.fetch(run.positions[1], i * step, out.len());
+                    arch.dispatch(ZipKernel { op, a, b, out });
+                }
+            });
+        });
+        Ok(out)
+    }
+
+    fn zip_assign<T: Element, O: Binary<T, Out = T>>(
+        &self,
+        op: &O,
+        a: &mut CpuBuffer<T>,
+        layout: &Layout,
+        b: View<'_, T, Self>,
+    ) -> Result<()> {
+        let Some(target) = layout.contiguous_range() else {
+            let result = self.zip(op, View { buffer: a, layout }, b)?;
+            let source = Layout::contiguous(layout.shape());
+            scatter(View { buffer: &result, layout: &source }, a, layout);
+            return Ok(());
+        };
+        let layouts = Layout::collapse([b.layout]);
+        over_output(&mut a[target], |range, out| {
+            let arch = Arch::new();
+            let mut y = Operand::new(b.buffer, &layouts[0]);
+            for_each_run(&layouts, range, |run| {
+                let out = &mut out[run.start..run.start + run.len];
+                let step = if y.is_direct() { run.len } else { BLOCK };
+                for (i, a) in out.chunks_mut(step).enumerate() {
+                    let b = y.fetch(run.positions[0], i * step, a.len());
+                    arch.dispatch(ZipAssignKernel { op, a, b });
+                }
+            });
+        });
+        Ok(())
+    }
+}
+
+impl Searching for Cpu {
+    fn select<T: Element>(
+        &self,
+        condition: View<'_, bool, Self>,
+        a: View<'_, T, Self>,
+        b: View<'_, T, Self>,
+    ) -> Result<CpuBuffer<T>> {
+        let mut out = CpuBuffer::unspecified(a.layout.len())?;
+        let layouts = Layout::collapse([condition.layout, a.layout, b.layout]);
+        over_output(&mut out, |range, out| {
+            let arch = Arch::new();
+            let mut c = Operand::new(condition.buffer, &layouts[0]);
+            let mut x = Operand::new(a.buffer, &layouts[1]);
+            let mut y = Operand::new(b.buffer, &layouts[2]);
+            for_each_run(&layouts, range, |run| {
+                let out = &mut out[run.start..run.start + run.len];
+                let direct = c.is_direct() && x.is_direct() && y.is_direct();
+                let step = if direct { run.len } else { BLOCK };
+                for (i, out) in out.chunks_mut(step).enumerate() {
+                    let condition = c.fetch(run.positions[0], i * step, out.len());
+                    let a = x.fetch(run.positions[1], i * step, out.len());
+                    let b = y.fetch(run.positions[2], i * step, out.len());
+                    arch.dispatch(SelectKernel { condition, a, b, out });
+                }
+            });
+        });
+        Ok(out)
+    }
+
+    fn arg_extreme<T: crate::Numeric>(&self, x: View<'_, T, Self>, largest: bool) -> Result<CpuBuffer<i64>> {
+        let data = super::contiguous(x);
+        let length = x.layout.shape().last().copied().unwrap_or(1).max(1);
+        let best = |row: &[T]| {
+            let mut found = 0;
+            for (i, &value) in row.iter().enumerate() {
+                if row[found].is_nan_value() {
+                    break;
+                }
+                let better = if largest { value > row[found] } else { value < row[found] };
+                if better || value.is_nan_value() {
+                    found = i;
+                }
+            }
+            found as i64
+        };
+        let result: Vec<i64> = if parallel(data.len()) {
+            data.par_chunks(length).map(best).collect()
+        } else {
+            data.chunks(length).map(best).collect()
+        };
+        Ok(CpuBuffer::from(result))
+    }
+
+    fn flat_nonzero(&self, x: View<'_, bool, Self>) -> Result<(CpuBuffer<i64>, usize)> {
+        let data = super::contiguous(x);
+        let found: Vec<i64> =
+            data.iter().enumerate().filter(|&(_, &keep)| keep).map(|(i, _)| i as i64).collect();
+        let count = found.len();
+        Ok((CpuBuffer::from(found), count))
+    }
+}

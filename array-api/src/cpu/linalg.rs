@@ -1,0 +1,368 @@
+//! Dense linear algebra: faer's kernels on blocks of fixed size, which rayon spreads over threads.
+//!
+//! faer counts in columns, arrays lie in rows: a row-major matrix goes to faer as the transpose of
+//! a column-major one, which costs nothing. The blocks do not depend on the number of
+//! threads, and neither does a bit of the results.
+
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt::factor::{
+    LltError, LltRegularization, cholesky_in_place, cholesky_in_place_scratch,
+};
+use faer::linalg::matmul::matmul;
+use faer::linalg::solvers::PartialPivLu;
+use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
+use faer::prelude::{Reborrow, ReborrowMut, Solve};
+use faer::{Accum, MatMut, MatRef, Par, Spec};
+use rayon::prelude::*;
+
+use super::{Cpu, CpuBuffer, buffer::inside_tile, contiguous};
+use crate::backend::{Linalg, LinalgExt, Triangle, View};
+use crate::{Error, Float, Result};
+
+/// Rows of a block in products and updates.
+const BLOCK: usize = 256;
+
+/// Columns eliminated at a time in factorizations and solves.
+const PANEL: usize = 128;
+
+/// Right-hand sides solved at a time. Always exactly as many, padded with zeros, so that a
+/// column meets the same instructions whatever stands beside it.
+const RHS: usize = 16;
+
+/// Multiplications that are worth another thread.
+const GRAIN: usize = 1 << 18;
+
+/// The matrices of a batch in a form that faer takes: as slices with rows or columns contiguous.
+struct Matrices<'a, T: Float> {
+    data: std::borrow::Cow<'a, [T]>,
+    count: usize,
+    rows: usize,
+    columns: usize,
+    offset: usize,
+    batch_stride: isize,
+    /// Distance between rows if they are contiguous, else between columns.
+    stride: usize,
+    by_rows: bool,
+}
+
+impl<'a, T: Float> Matrices<'a, T> {
+    fn new(x: View<'a, T, Cpu>) -> Self {
+        let (shape, strides) = (x.layout.shape(), x.layout.strides());
+        let (count, rows, columns) = (shape[0], shape[1], shape[2]);
+        // A stride of at least the row's length keeps rows apart, as faer requires.
+        let regular = |across: isize, along: isize, length: usize, lines: usize| {
+            (along == 1 || length <= 1) && (across >= length as isize || (lines <= 1 && across >= 0))
+        };
+        let by_rows = regular(strides[1], strides[2], columns, rows);
+        let by_columns = regular(strides[2], strides[1], rows, columns);
+        if x.layout.is_empty() || !(by_rows || by_columns) {
+            return Self {
+                data: std::borrow::Cow::Owned(contiguous(x).into_owned()),
+                count,
+                rows,
+                columns,
+                offset: 0,
+                batch_stride: (rows * columns) as isize,
+                stride: columns,
+                by_rows: true,
+            };
+        }
+        let (stride, length) = if by_rows { (strides[1], columns) } else { (strides[2], rows) };
+        Self {
+            data: std::borrow::Cow::Borrowed(&x.buffer[..]),
+            count,
+            rows,
+            columns,
+            offset: x.layout.offset(),
+            batch_stride: strides[0],
+            stride: (stride as usize).max(length),
+            by_rows,
+        }
+    }
+
+    fn get(&self, index: usize) -> MatRef<'_, T> {
+        let (lines, length) =
+            if self.by_rows { (self.rows, self.columns) } else { (self.columns, self.rows) };
+        let start = (self.offset as isize + index as isize * self.batch_stride) as usize;
+        let end = if lines * length == 0 { start } else { start + (lines - 1) * self.stride + length };
+        let slice = &self.data[start..end];
+        let by_columns = MatRef::from_column_major_slice_with_stride(slice, length, lines, self.stride);
+        if self.by_rows { by_columns.transpose() } else { by_columns }
+    }
+}
+
+/// A row-major matrix for writing.
+fn matrix_mut<T: Float>(data: &mut [T], rows: usize, columns: usize) -> MatMut<'_, T> {
+    MatMut::from_column_major_slice_mut(data, columns, rows).transpose_mut()
+}
+
+/// Cuts a matrix into blocks of rows.
+fn row_blocks<T: Float>(mut whole: MatMut<'_, T>, height: usize) -> Vec<MatMut<'_, T>> {
+    let mut blocks = Vec::with_capacity(whole.nrows().div_ceil(height));
+    while whole.nrows() > height {
+        let (block, rest) = whole.split_at_row_mut(height);
+        blocks.push(block);
+        whole = rest;
+    }
+    blocks.push(whole);
+    blocks
+}
+
+/// Applies `f` to each item with its number: on all threads if the work is worth it.
+fn for_each<I: Send>(items: Vec<I>, work: usize, f: impl Fn(usize, I) + Sync + Send) {
+    if items.len() > 1 && work >= GRAIN && !inside_tile() {
+        items.into_par_iter().enumerate().for_each(|(i, item)| f(i, item));
+    } else {
+        items.into_iter().enumerate().for_each(|(i, item)| f(i, item));
+    }
+}
+
+fn product<T: Float>(out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, accumulate: Accum) {
+    let work = out.nrows() * out.ncols() * a.ncols();
+    // Blocks are cut from the longer side: rows of `out`, or of its transpose.
+    if out.nrows() >= out.ncols() {
+        for_each(row_blocks(out, BLOCK), work, |i, out| {
+            let a = a.subrows(i * BLOCK, out.nrows());
+            matmul(out, accumulate, a, b, T::ONE, Par::Seq);
+        });
+    } else {
+        for_each(row_blocks(out.transpose_mut(), BLOCK), work, |i, out| {
+            let b = b.subcols(i * BLOCK, out.nrows());
+            matmul(out, accumulate, b.transpose(), a.transpose(), T::ONE, Par::Seq);
+        });
+    }
+}
+
+/// Overwrites the lower triangle of a row-major matrix by its Cholesky factor; the error is the
+/// first pivot that is not positive.
+fn factor_in_place<T: Float>(data: &mut [T], n: usize) -> std::result::Result<(), usize> {
+    for start in (0..n).step_by(PANEL) {
+        let width = PANEL.min(n - start);
+        let whole = matrix_mut(data, n, n);
+        let trailing = whole.submatrix_mut(start, start, n - start, n - start);
+        let (panel, rest) = trailing.split_at_col_mut(width);
+        let (mut corner, below) = panel.split_at_row_mut(width);
+        let scratch = cholesky_in_place_scratch::<T>(width, Par::Seq, Spec::default());
+        cholesky_in_place(
+            corner.rb_mut(),
+            LltRegularization::default(),
+            Par::Seq,
+            MemStack::new(&mut MemBuffer::new(scratch)),
+            Spec::default(),
+        )
+        .map_err(|LltError::NonPositivePivot { index }| start + index)?;
+        // A NaN pivot passes the comparison inside: look at the diagonal that came out.
+        if let Some(bad) = (0..width).find(|&i| !(corner[(i, i)] > T::ZERO)) {
+            return Err(start + bad);
+        }
+        let corner = corner.rb();
+        let mut below = below;
+        let height = below.nrows();
+        for_each(row_blocks(below.rb_mut(), BLOCK), height * width * width, |_, block| {
+            solve_lower_triangular_in_place(corner, block.transpose_mut(), Par::Seq);
+        });
+        let below = below.rb();
+        let (_, rest) = rest.split_at_row_mut(width);
+        for_each(row_blocks(rest, BLOCK), height * height * width, |i, block| {
+            let rows = block.nrows();
+            let reach = i * BLOCK + rows;
+            let block = block.submatrix_mut(0, 0, rows, reach);
+            let (left, right) = (below.subrows(i * BLOCK, rows), below.subrows(0, reach));
+            matmul(block, Accum::Add, left, right.transpose(), -T::ONE, Par::Seq);
+        });
+    }
+    for row in 0..n {
+        data[row * n + row + 1..(row + 1) * n].fill(T::ZERO);
+    }
+    Ok(())
+}
+
+/// Solves `l l^T x = b` in place for `RHS` columns.
+fn cho_solve_panel<T: Float>(l: MatRef<'_, T>, b: &mut [T]) {
+    let n = l.nrows();
+    let starts: Vec<usize> = (0..n).step_by(PANEL).collect();
+    for &start in &starts {
+        let width = PANEL.min(n - start);
+        let (done, rest) = b.split_at_mut((start + width) * RHS);
+        let mut x = matrix_mut(&mut done[start * RHS..], width, RHS);
+        solve_lower_triangular_in_place(l.submatrix(start, start, width, width), x.rb_mut(), Par::Seq);
+        let left = l.submatrix(start + width, start, n - start - width, width);
+        subtract_product(rest, left, x.rb());
+    }
+    for &start in starts.iter().rev() {
+        let width = PANEL.min(n - start);
+        let (rest, done) = b.split_at_mut(start * RHS);
+        let mut x = matrix_mut(&mut done[..width * RHS], width, RHS);
+        let corner = l.submatrix(start, start, width, width).transpose();
+        solve_upper_triangular_in_place(corner, x.rb_mut(), Par::Seq);
+        subtract_product(rest, l.submatrix(start, 0, width, start).transpose(), x.rb());
+    }
+}
+
+/// `b -= a x` for `RHS` columns.
+fn subtract_product<T: Float>(b: &mut [T], a: MatRef<'_, T>, x: MatRef<'_, T>) {
+    let work = a.nrows() * a.ncols() * RHS;
+    let rows = a.nrows();
+    for_each(row_blocks(matrix_mut(b, rows, RHS), BLOCK), work, |i, block| {
+        let a = a.subrows(i * BLOCK, block.nrows());
+        matmul(block, Accum::Add, a, x, -T::ONE, Par::Seq);
+    });
+}
+
+/// Applies `f` to each matrix of a batch and its part of the result.
+fn each_matrix<T: Float>(
+    out: &mut [T],
+    size: usize,
+    count: usize,
+    f: impl Fn(usize, &mut [T]) -> Result<()> + Sync,
+) -> Result<()> {
+    if size == 0 {
+        return Ok(());
+    }
+    if count > 1 && count * size >= 4096 && !inside_tile() {
+        out.par_chunks_mut(size).enumerate().try_for_each(|(i, part)| f(i, part))
+    } else {
+        out.chunks_mut(size).enumerate().try_for_each(|(i, part)| f(i, part))
+    }
+}
+
+/// The first entry of a diagonal that cannot be divided by.
+fn zero_pivot<T: Float>(a: MatRef<'_, T>) -> Option<usize> {
+    (0..a.nrows()).find(|&i| a[(i, i)] == T::ZERO || a[(i, i)].is_nan_value())
+}
+
+impl Linalg for Cpu {
+    fn matmul<T: Float>(
+        &self,
+        a: View<'_, T, Self>,
+        b: View<'_, T, Self>,
+        out: &mut CpuBuffer<T>,
+        accumulate: bool,
+    ) -> Result<()> {
+        let (a, b) = (Matrices::new(a), Matrices::new(b));
+        let mode = if accumulate { Accum::Add } else { Accum::Replace };
+        let (rows, columns) = (a.rows, b.columns);
+        each_matrix(out, rows * columns, a.count, |i, out| {
+            if a.columns == 0 {
+                if !accumulate {
+                    out.fill(T::ZERO);
+                }
+            } else {
+                product(matrix_mut(out, rows, columns), a.get(i), b.get(i), mode);
+            }
+            Ok(())
+        })
+    }
+
+    fn cholesky<T: Float>(&self, a: View<'_, T, Self>) -> Result<CpuBuffer<T>> {
+        let (count, n) = (a.layout.shape()[0], a.layout.shape()[1]);
+        let mut out = CpuBuffer::from(contiguous(a).into_owned());
+        each_matrix(&mut out, n * n, count, |batch, data| {
+            factor_in_place(data, n).map_err(|pivot| Error::NotPositiveDefinite { batch, pivot })
+        })?;
+        Ok(out)
+    }
+
+    fn solve_triangular<T: Float>(
+        &self,
+        a: View<'_, T, Self>,
+        b: View<'_, T, Self>,
+        triangle: Triangle,
+    ) -> Result<CpuBuffer<T>> {
+        let (n, columns) = (b.layout.shape()[1], b.layout.shape()[2]);
+        let a = Matrices::new(a);
+        let mut out = CpuBuffer::from(contiguous(b).into_owned());
+        each_matrix(&mut out, n * columns, a.count, |batch, x| {
+            let a = a.get(batch);
+            if let Some(pivot) = zero_pivot(a) {
+                return Err(Error::Singular { batch, pivot });
+            }
+            let x = matrix_mut(x, n, columns);
+            match triangle {
+                Triangle::Lower => solve_lower_triangular_in_place(a, x, Par::Seq),
+                Triangle::Upper => solve_upper_triangular_in_place(a, x, Par::Seq),
+            }
+            Ok(())
+        })?;
+        Ok(out)
+    }
+
+    fn solve<T: Float>(&self, a: View<'_, T, Self>, b: View<'_, T, Self>) -> Result<CpuBuffer<T>> {
+        let (n, columns) = (b.layout.shape()[1], b.layout.shape()[2]);
+        let a = Matrices::new(a);
+        let mut out = CpuBuffer::from(contiguous(b).into_owned());
+        each_matrix(&mut out, n * columns, a.count, |batch, x| {
+            let lu = PartialPivLu::new(a.get(batch));
+            if let Some(pivot) = zero_pivot(lu.U()) {
+                return Err(Error::Singular { batch, pivot });
+            }
+            lu.solve_in_place(matrix_mut(x, n, columns));
+            Ok(())
+        })?;
+        Ok(out)
+    }
+
+    fn det<T: Float>(&self, a: View<'_, T, Self>) -> Result<CpuBuffer<T>> {
+        let a = Matrices::new(a);
+        let mut out = CpuBuffer::unspecified(a.count)?;
+        each_matrix(&mut out, 1, a.count, |batch, out| {
+            out[0] = determinant(a.get(batch));
+            Ok(())
+        })?;
+        Ok(out)
+    }
+}
+
+fn determinant<T: Float>(a: MatRef<'_, T>) -> T {
+    let n = a.nrows();
+    if n == 0 {
+        return T::ONE;
+    }
+    let lu = PartialPivLu::new(a);
+    let (forward, _) = lu.P().arrays();
+    let mut seen = vec![false; n];
+    let mut negative = false;
+    for start in 0..n {
+        // A cycle of even length is an odd number of exchanges.
+        let mut length = 0;
+        let mut at = start;
+        while !std::mem::replace(&mut seen[at], true) {
+            at = forward[at];
+            length += 1;
+        }
+        negative ^= length > 0 && length % 2 == 0;
+    }
+    let magnitude = (0..n).fold(T::ONE, |product, i| product * lu.U()[(i, i)]);
+    if negative { -magnitude } else { magnitude }
+}
+
+impl LinalgExt for Cpu {
+    fn cho_solve<T: Float>(&self, l: View<'_, T, Self>, b: View<'_, T, Self>) -> Result<CpuBuffer<T>> {
+        let (count, n, columns) = (b.layout.shape()[0], b.layout.shape()[1], b.layout.shape()[2]);
+        let l = Matrices::new(l);
+        let b = contiguous(b);
+        let mut out = CpuBuffer::unspecified(b.len())?;
+        let mut panel = vec![T::ZERO; n * RHS];
+        for batch in 0..if out.is_empty() { 0 } else { count } {
+            let l = l.get(batch);
+            if let Some(pivot) = zero_pivot(l) {
+                return Err(Error::Singular { batch, pivot });
+            }
+            let base = batch * n * columns;
+            for first in (0..columns).step_by(RHS) {
+                let width = RHS.min(columns - first);
+                panel.fill(T::ZERO);
+                for (row, target) in panel.chunks_mut(RHS).enumerate() {
+                    let from = base + row * columns + first;
+                    target[..width].copy_from_slice(&b[from..from + width]);
+                }
+                cho_solve_panel(l, &mut panel);
+                for (row, source) in panel.chunks(RHS).enumerate() {
+                    let to = base + row * columns + first;
+                    out[to..to + width].copy_from_slice(&source[..width]);
+                }
+            }
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,177 @@
+//! The CPU backend.
+//!
+//! Elementwise kernels are plain loops compiled for several instruction sets and chosen at run
+//! time (pulp); matrix products and factorizations are faer's, on one thread, in blocks of fixed
+//! size that rayon spreads over the cores. Every sum has a fixed order, so results have the same
+//! bits whatever the number of threads.
+
+mod buffer;
+mod elementwise;
+mod indexing;
+mod linalg;
+pub mod math;
+mod sorting;
+mod sparse;
+mod spline;
+mod statistical;
+
+use rayon::prelude::*;
+
+use crate::backend::{Backend, Creation, Storage, Tile, View};
+use crate::layout::Layout;
+use crate::{Array, Element, Error, Result};
+
+pub use buffer::CpuBuffer;
+
+/// The processor as a backend.
+///
+/// Large operations run on all threads of the current rayon pool (`RAYON_NUM_THREADS`, or a pool
+/// of the caller's); small ones, and those inside [`Storage::reduce_tiles`], on the calling one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cpu;
+
+/// Working set of a tile: what one core's second-level cache holds beside the data it shares.
+const TILE_BYTES: usize = 512 * 1024;
+
+/// Operations on fewer elements than this stay on the calling thread.
+const PARALLEL_THRESHOLD: usize = 64 * 1024;
+
+impl Cpu {
+    /// The processor.
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+/// Whether an operation on `elements` elements is worth spreading over threads.
+fn parallel(elements: usize) -> bool {
+    elements >= PARALLEL_THRESHOLD && !buffer::inside_tile()
+}
+
+/// The elements of a view as a slice in row-major order, copied only if they lie otherwise.
+fn contiguous<'a, T: Element>(x: View<'a, T, Cpu>) -> std::borrow::Cow<'a, [T]> {
+    match x.layout.contiguous_range() {
+        Some(range) => std::borrow::Cow::Borrowed(&x.buffer[range]),
+        None => {
+            let mut copy = vec![T::ZERO; x.layout.len()];
+            elementwise::gather(x, &mut copy);
+            std::borrow::Cow::Owned(copy)
+        }
+    }
+}
+
+impl Storage for Cpu {
+    type Buffer<T: Element> = CpuBuffer<T>;
+
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn allocate<T: Element>(&self, len: usize) -> Result<CpuBuffer<T>> {
+        CpuBuffer::unspecified(len)
+    }
+
+    fn upload<T: Element>(&self, data: Vec<T>) -> Result<CpuBuffer<T>> {
+        Ok(CpuBuffer::from(data))
+    }
+
+    fn download<T: Element>(&self, x: View<'_, T, Self>) -> Result<Vec<T>> {
+        Ok(contiguous(x).into_owned())
+    }
+
+    fn tiles(&self, batch: usize, rows: usize, bytes_per_row: usize) -> Vec<Tile> {
+        let height = (TILE_BYTES / bytes_per_row.max(1)).clamp(1, rows.max(1));
+        (0..batch)
+            .flat_map(|entry| {
+                (0..rows)
+                    .step_by(height)
+                    .map(move |start| Tile { batch: entry..entry + 1, rows: start..rows.min(start + height) })
+            })
+            .collect()
+    }
+
+    fn reduce_tiles<F>(&self, tiles: &[Tile], batch: usize, width: usize, f: F) -> Result<CpuBuffer<f64>>
+    where
+        F: Fn(&Tile) -> Result<Array<f64, Self>> + Sync,
+        Self: Backend,
+    {
+        let mut total = CpuBuffer::zeros(batch * width)?;
+        // In groups, so that the partial results of a long list of tiles need not all exist at once.
+        for group in tiles.chunks(256) {
+            let partial: Result<Vec<_>> = group.par_iter().map(|tile| buffer::in_tile(|| f(tile))).collect();
+            for (tile, part) in group.iter().zip(partial?) {
+                let target = &mut total[tile.batch.start * width..tile.batch.end * width];
+                let part = contiguous(part.view());
+                check_tile(part.len(), target.len())?;
+                for (sum, value) in target.iter_mut().zip(part.iter()) {
+                    *sum += value;
+                }
+            }
+        }
+        Ok(total)
+    }
+
+    fn map_tiles<T: Element, F>(&self, tiles: &[Tile], shape: [usize; 3], f: F) -> Result<CpuBuffer<T>>
+    where
+        F: Fn(&Tile) -> Result<Array<T, Self>> + Sync,
+        Self: Backend,
+    {
+        let [batch, rows, width] = shape;
+        let mut out = CpuBuffer::unspecified(batch * rows * width)?;
+        // Tiles of one batch entry each, in order, are neighbouring pieces of the result.
+        let mut pieces = Vec::with_capacity(tiles.len());
+        let mut rest = &mut out[..];
+        for tile in tiles {
+            check_tile(tile.batch.len(), 1)?;
+            let (piece, after) = rest.split_at_mut(tile.rows.len() * width);
+            pieces.push((tile, piece));
+            rest = after;
+        }
+        check_tile(rest.len(), 0)?;
+        pieces.into_par_iter().try_for_each(|(tile, piece)| {
+            buffer::in_tile(|| {
+                let part = f(tile)?;
+                check_tile(part.len(), piece.len())?;
+                elementwise::gather(part.view(), piece);
+                Ok(())
+            })
+        })?;
+        Ok(out)
+    }
+}
+
+fn check_tile(found: usize, expected: usize) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::InvalidArgument {
+        operation: "tiles",
+        reason: format!("a tile gave {found} elements where {expected} belong"),
+    })
+}
+
+impl Creation for Cpu {
+    fn full<T: Element>(&self, len: usize, value: T) -> Result<CpuBuffer<T>> {
+        if value == T::ZERO && !value.is_nan_value() {
+            return CpuBuffer::zeros(len);
+        }
+        let mut buffer = CpuBuffer::unspecified(len)?;
+        buffer.fill(value);
+        Ok(buffer)
+    }
+}
+
+impl crate::backend::Manipulation for Cpu {
+    fn copy_to<T: Element>(
+        &self,
+        x: View<'_, T, Self>,
+        target: &mut CpuBuffer<T>,
+        layout: &Layout,
+    ) -> Result<()> {
+        match layout.contiguous_range() {
+            Some(range) => elementwise::gather(x, &mut target[range]),
+            None => elementwise::scatter(x, target, layout),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,134 @@
+//! Products of CSR matrices.
+
+use rayon::prelude::*;
+
+use super::{Cpu, CpuBuffer, contiguous, parallel};
+use crate::backend::{CsrView, Sparse, View};
+use crate::{Float, Result};
+
+/// The entries of a row: columns and values.
+fn row<'a, T: Float>(a: &CsrView<'a, T, Cpu>, row: usize) -> (&'a [i32], &'a [T]) {
+    let at = a.rows.start + row;
+    let range = a.indptr[at] as usize..a.indptr[at + 1] as usize;
+    (&a.indices[range.clone()], &a.data[range])
+}
+
+/// `y += a x`.
+#[inline]
+fn add_scaled<T: Float>(y: &mut [T], a: T, x: &[T]) {
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y = *y + a * x;
+    }
+}
+
+impl Sparse for Cpu {
+    fn csr_matmul<T: Float>(&self, a: CsrView<'_, T, Self>, x: View<'_, T, Self>) -> Result<CpuBuffer<T>> {
+        let (batch, columns, n) = (x.layout.shape()[0], a.columns, x.layout.shape()[2]);
+        let rows = a.rows.len();
+        let x = contiguous(x);
+        let mut out = CpuBuffer::zeros(batch * rows * n)?;
+        if n == 0 || rows == 0 {
+            return Ok(out);
+        }
+        let work = |i: usize, out: &mut [T]| {
+            let (entry, r) = (i / rows, i % rows);
+            let (indices, values) = row(&a, r);
+            for (&column, &value) in indices.iter().zip(values) {
+                let from = (entry * columns + column as usize) * n;
+                add_scaled(out, value, &x[from..from + n]);
+            }
+        };
+        if parallel(out.len()) {
+            out.par_chunks_mut(n).enumerate().for_each(|(i, out)| work(i, out));
+        } else {
+            out.chunks_mut(n).enumerate().for_each(|(i, out)| work(i, out));
+        }
+        Ok(out)
+    }
+
+    fn csr_matmul_transposed<T: Float>(
+        &self,
+        a: CsrView<'_, T, Self>,
+        x: View<'_, T, Self>,
+    ) -> Result<CpuBuffer<T>> {
+        let (batch, columns, n) = (x.layout.shape()[0], a.columns, x.layout.shape()[2]);
+        let rows = a.rows.len();
+        let mut out = CpuBuffer::zeros(batch * columns * n)?;
+        if out.is_empty() || rows == 0 {
+            return Ok(out);
+        }
+        let [_, row_stride, stride] = [x.layout.strides()[0], x.layout.strides()[1], x.layout.strides()[2]];
+        if row_stride == 1 && stride != 1 {
+            // The vectors to multiply lie in rows of their own (`y a` written as `a^T y^T`): one
+            // at a time, each result in cache.
+            let mut vector = CpuBuffer::<T>::unspecified(columns)?;
+            for (entry, out) in out.chunks_mut(columns * n).enumerate() {
+                let start = x.layout.offset() as isize + entry as isize * x.layout.strides()[0];
+                for j in 0..n {
+                    let first = (start + j as isize * stride) as usize;
+                    vector.fill(T::ZERO);
+                    for (r, &value) in x.buffer[first..first + rows].iter().enumerate() {
+                        let (indices, values) = row(&a, r);
+                        for (&column, &entry) in indices.iter().zip(values) {
+                            let sum = &mut vector[column as usize];
+                            *sum = *sum + entry * value;
+                        }
+                    }
+                    for (column, &value) in vector.iter().enumerate() {
+                        out[column * n + j] = value;
+                    }
+                }
+            }
+            return Ok(out);
+        }
+        let x = contiguous(x);
+        for (entry, out) in out.chunks_mut(columns * n).enumerate() {
+            for r in 0..rows {
+                let from = (entry * rows + r) * n;
+                let (indices, values) = row(&a, r);
+                for (&column, &value) in indices.iter().zip(values) {
+                    let to = column as usize * n;
+                    add_scaled(&mut out[to..to + n], value, &x[from..from + n]);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn csr_weighted_gram<T: Float>(
+        &self,
+        a: CsrView<'_, T, Self>,
+        w: View<'_, T, Self>,
+        b: CsrView<'_, T, Self>,
+    ) -> Result<CpuBuffer<T>> {
+        let (batch, m) = (w.layout.shape()[0], w.layout.shape()[1]);
+        let size = a.columns * b.columns;
+        let w = contiguous(w);
+        let mut out = CpuBuffer::zeros(batch * size)?;
+        if out.is_empty() || m == 0 {
+            return Ok(out);
+        }
+        let first_row =
+            |matrix: &CsrView<'_, T, Self>, i: usize| if matrix.rows.len() == m { 0 } else { i * m };
+        let work = |i: usize, out: &mut [T]| {
+            let (from_a, from_b) = (first_row(&a, i), first_row(&b, i));
+            for (r, &weight) in w[i * m..(i + 1) * m].iter().enumerate() {
+                let (rows, values) = row(&a, from_a + r);
+                let (columns, others) = row(&b, from_b + r);
+                for (&p, &x) in rows.iter().zip(values) {
+                    let scaled = weight * x;
+                    let target = &mut out[p as usize * b.columns..][..b.columns];
+                    for (&q, &y) in columns.iter().zip(others) {
+                        target[q as usize] = target[q as usize] + scaled * y;
+                    }
+                }
+            }
+        };
+        if parallel(batch * m) && batch > 1 {
+            out.par_chunks_mut(size).enumerate().for_each(|(i, out)| work(i, out));
+        } else {
+            out.chunks_mut(size).enumerate().for_each(|(i, out)| work(i, out));
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,348 @@
+//! Shapes, strides and views: where each element of an array lies in its buffer.
+//!
+//! A [`Layout`] knows nothing of element types or devices. Broadcasting, slicing, transposing and
+//! reshaping contiguous arrays only make a new layout; no element moves.
+
+use crate::{Error, Result};
+
+/// Shape, strides and offset of an array within a buffer, all counted in elements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    shape: Vec<usize>,
+    strides: Vec<isize>,
+    offset: usize,
+}
+
+impl Layout {
+    /// The layout of a new array: row-major (C order), no gaps.
+    pub fn contiguous(shape: &[usize]) -> Self {
+        let mut strides = vec![0; shape.len()];
+        let mut step = 1;
+        for (stride, &length) in strides.iter_mut().zip(shape).rev() {
+            *stride = step;
+            step *= length.max(1) as isize;
+        }
+        Self { shape: shape.to_vec(), strides, offset: 0 }
+    }
+
+    /// Length of each axis.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Elements to step over in the buffer for one step along each axis.
+    pub fn strides(&self) -> &[isize] {
+        &self.strides
+    }
+
+    /// Position in the buffer of the element with all indices zero.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Number of axes.
+    pub fn ndim(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.shape.contains(&0)
+    }
+
+    /// Whether the elements lie in row-major order without gaps.
+    pub fn is_contiguous(&self) -> bool {
+        let mut step = 1;
+        self.is_empty()
+            || self.shape.iter().zip(&self.strides).rev().all(|(&length, &stride)| {
+                let fits = length == 1 || stride == step;
+                step *= length as isize;
+                fits
+            })
+    }
+
+    /// The buffer range of a contiguous layout.
+    pub fn contiguous_range(&self) -> Option<std::ops::Range<usize>> {
+        self.is_contiguous().then(|| self.offset..self.offset + self.len())
+    }
+
+    /// An axis number, negative counting from the end, as an index.
+    pub fn axis(&self, axis: isize, operation: &'static str) -> Result<usize> {
+        normalize_axis(axis, self.ndim(), operation)
+    }
+
+    /// The same elements seen with another shape, repeating axes of length 1 (stride 0) and
+    /// adding axes in front, by the broadcasting rules of the standard.
+    pub fn broadcast_to(&self, shape: &[usize]) -> Result<Self> {
+        let mismatch = || Error::ShapeMismatch {
+            operation: "broadcast_to",
+            left: self.shape.clone(),
+            right: shape.to_vec(),
+        };
+        let extra = shape.len().checked_sub(self.ndim()).ok_or_else(mismatch)?;
+        let mut strides = vec![0; shape.len()];
+        for axis in 0..self.ndim() {
+            let target = shape[extra + axis];
+            if self.shape[axis] == target {
+                strides[extra + axis] = self.strides[axis];
+            } else if self.shape[axis] != 1 {
+                return Err(mismatch());
+            }
+        }
+        Ok(Self { shape: shape.to_vec(), strides, offset: self.offset })
+    }
+
+    /// The axes in another order: axis `i` of the result is axis `axes[i]` of `self`.
+    pub fn permute(&self, axes: &[usize]) -> Self {
+        debug_assert_eq!(axes.len(), self.ndim());
+        Self {
+            shape: axes.iter().map(|&axis| self.shape[axis]).collect(),
+            strides: axes.iter().map(|&axis| self.strides[axis]).collect(),
+            offset: self.offset,
+        }
+    }
+
+    /// The layout with another shape over the same elements in the same order, if no element has
+    /// to move for it.
+    pub fn reshape(&self, shape: &[usize]) -> Option<Self> {
+        if shape.iter().product::<usize>() != self.len() {
+            return None;
+        }
+        if self.is_contiguous() {
+            return Some(Self { offset: self.offset, ..Self::contiguous(shape) });
+        }
+        // Only axes of length 1 may differ: strides of the others stay.
+        let long = |s: &[usize]| s.iter().copied().filter(|&length| length != 1).collect::<Vec<_>>();
+        if long(shape) != long(&self.shape) {
+            return None;
+        }
+        let mut kept = self
+            .shape
+            .iter()
+            .zip(&self.strides)
+            .filter(|&(&length, _)| length != 1)
+            .map(|(_, &stride)| stride);
+        let strides =
+            shape.iter().map(|&length| if length == 1 { 0 } else { kept.next().unwrap_or(0) }).collect();
+        Some(Self { shape: shape.to_vec(), strides, offset: self.offset })
+    }
+
+    /// Elements `start, start + step, ...` (`length` of them) of one axis.
+    pub fn slice(&self, axis: usize, start: usize, step: isize, length: usize) -> Self {
+        let mut result = self.clone();
+        if length > 0 {
+            debug_assert!(start < self.shape[axis]);
+            result.offset = (self.offset as isize + start as isize * self.strides[axis]) as usize;
+        }
+        result.shape[axis] = length;
+        result.strides[axis] = self.strides[axis] * step;
+        result
+    }
+
+    /// One index of an axis, which goes away.
+    pub fn select(&self, axis: usize, index: usize) -> Self {
+        let mut result = self.slice(axis, index, 1, 1);
+        result.shape.remove(axis);
+        result.strides.remove(axis);
+        result
+    }
+
+    /// A new axis of length 1 before `axis`.
+    pub fn expand(&self, axis: usize) -> Self {
+        let mut result = self.clone();
+        result.shape.insert(axis, 1);
+        result.strides.insert(axis, 0);
+        result
+    }
+
+    /// `length` elements of the last two axes, one step along both at a time, from `(row, column)`.
+    pub fn diagonal(&self, row: usize, column: usize, length: usize) -> Self {
+        let n = self.ndim();
+        let corner = if length == 0 {
+            self.clone()
+        } else {
+            self.slice(n - 2, row, 1, length).slice(n - 1, column, 1, length)
+        };
+        let mut result = corner.clone();
+        result.shape.pop();
+        result.strides.pop();
+        result.shape[n - 2] = length;
+        result.strides[n - 2] = corner.strides[n - 2] + corner.strides[n - 1];
+        result
+    }
+
+    /// The layouts of `N` arrays of one shape with neighbouring axes joined wherever that leaves
+    /// all of them regular, so that loops have few and long axes. There is always one axis at
+    /// least; axes of length 1 are dropped.
+    pub fn collapse<const N: usize>(layouts: [&Layout; N]) -> [Layout; N] {
+        let mut shape: Vec<usize> = Vec::new();
+        let mut strides: [Vec<isize>; N] = std::array::from_fn(|_| Vec::new());
+        for axis in 0..layouts[0].ndim() {
+            let length = layouts[0].shape[axis];
+            if length == 1 {
+                continue;
+            }
+            let joins = !shape.is_empty()
+                && (0..N).all(|n| strides[n].last() == Some(&(layouts[n].strides[axis] * length as isize)));
+            if joins && let Some(last) = shape.last_mut() {
+                *last *= length;
+                for n in 0..N {
+                    if let Some(stride) = strides[n].last_mut() {
+                        *stride = layouts[n].strides[axis];
+                    }
+                }
+            } else {
+                shape.push(length);
+                for n in 0..N {
+                    strides[n].push(layouts[n].strides[axis]);
+                }
+            }
+        }
+        if shape.is_empty() {
+            shape.push(1);
+            strides.iter_mut().for_each(|s| s.push(1));
+        }
+        let mut strides = strides.into_iter();
+        std::array::from_fn(|n| Layout {
+            shape: shape.clone(),
+            strides: strides.next().unwrap_or_default(),
+            offset: layouts[n].offset,
+        })
+    }
+
+    /// Buffer positions of the first element of each innermost row, in row-major order.
+    pub fn row_offsets(&self) -> RowOffsets<'_> {
+        let outer = self.ndim().saturating_sub(1);
+        RowOffsets {
+            layout: self,
+            index: vec![0; outer],
+            position: self.offset as isize,
+            left: if self.is_empty() { 0 } else { self.shape[..outer].iter().product() },
+        }
+    }
+}
+
+/// Iterator of [`Layout::row_offsets`].
+pub struct RowOffsets<'a> {
+    layout: &'a Layout,
+    index: Vec<usize>,
+    position: isize,
+    left: usize,
+}
+
+impl RowOffsets<'_> {
+    /// Jumps to row number `row`.
+    pub fn starting_at(mut self, row: usize) -> Self {
+        let mut rest = row;
+        self.position = self.layout.offset as isize;
+        for axis in (0..self.index.len()).rev() {
+            let length = self.layout.shape[axis];
+            self.index[axis] = rest % length.max(1);
+            rest /= length.max(1);
+            self.position += self.index[axis] as isize * self.layout.strides[axis];
+        }
+        self.left = self.left.saturating_sub(row);
+        self
+    }
+}
+
+impl Iterator for RowOffsets<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        if self.left == 0 {
+            return None;
+        }
+        self.left -= 1;
+        let here = self.position as usize;
+        for axis in (0..self.index.len()).rev() {
+            let (length, stride) = (self.layout.shape[axis], self.layout.strides[axis]);
+            self.index[axis] += 1;
+            self.position += stride;
+            if self.index[axis] < length {
+                break;
+            }
+            self.position -= stride * length as isize;
+            self.index[axis] = 0;
+        }
+        Some(here)
+    }
+}
+
+/// An axis number, negative counting from the end, as an index below `ndim`.
+pub(crate) fn normalize_axis(axis: isize, ndim: usize, operation: &'static str) -> Result<usize> {
+    let index = if axis < 0 { axis + ndim as isize } else { axis };
+    if (0..ndim as isize).contains(&index) {
+        Ok(index as usize)
+    } else {
+        Err(Error::InvalidAxis { operation, axis, ndim })
+    }
+}
+
+/// The shape that arrays of shapes `left` and `right` broadcast to: aligned at the last axis,
+/// lengths equal or one of them 1.
+pub fn broadcast_shapes(left: &[usize], right: &[usize], operation: &'static str) -> Result<Vec<usize>> {
+    let ndim = left.len().max(right.len());
+    let length =
+        |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(ndim).map_or(1, |axis| shape[axis]);
+    (0..ndim)
+        .map(|axis| match (length(left, axis), length(right, axis)) {
+            (a, b) if a == b => Ok(a),
+            (1, b) => Ok(b),
+            (a, 1) => Ok(a),
+            _ => Err(Error::ShapeMismatch { operation, left: left.to_vec(), right: right.to_vec() }),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contiguous_strides_are_row_major() {
+        let layout = Layout::contiguous(&[2, 3, 4]);
+        assert_eq!(layout.strides(), [12, 4, 1]);
+        assert!(layout.is_contiguous());
+        assert!(!layout.permute(&[1, 0, 2]).is_contiguous());
+        assert!(Layout::contiguous(&[0, 3]).is_contiguous());
+    }
+
+    #[test]
+    fn broadcasting_follows_the_standard() {
+        assert_eq!(broadcast_shapes(&[8, 1, 6, 1], &[7, 1, 5], "x"), Ok(vec![8, 7, 6, 5]));
+        assert_eq!(broadcast_shapes(&[], &[3], "x"), Ok(vec![3]));
+        assert_eq!(broadcast_shapes(&[0], &[1], "x"), Ok(vec![0]));
+        assert!(broadcast_shapes(&[2, 1], &[8, 4, 3], "x").is_err());
+    }
+
+    #[test]
+    fn rows_of_a_transposed_view_are_visited_in_order() {
+        let layout = Layout::contiguous(&[2, 3, 4]).permute(&[1, 0, 2]);
+        let offsets: Vec<_> = layout.row_offsets().collect();
+        assert_eq!(offsets, [0, 12, 4, 16, 8, 20]);
+        let late: Vec<_> = layout.row_offsets().starting_at(3).collect();
+        assert_eq!(late, [16, 8, 20]);
+    }
+
+    #[test]
+    fn collapsing_joins_only_regular_axes() {
+        let a = Layout::contiguous(&[4, 5, 6]);
+        let b = Layout::contiguous(&[6]).broadcast_to(&[4, 5, 6]).unwrap();
+        let [a, b] = Layout::collapse([&a, &b]);
+        assert_eq!(a.shape(), [20, 6]);
+        assert_eq!(b.strides(), [0, 1]);
+    }
+
+    #[test]
+    fn reshaping_keeps_gaps_only_where_axes_stay() {
+        let view = Layout::contiguous(&[4, 6]).slice(1, 1, 2, 3);
+        assert!(view.reshape(&[12]).is_none());
+        assert_eq!(view.reshape(&[4, 1, 3]).unwrap().strides(), [6, 0, 2]);
+    }
+}

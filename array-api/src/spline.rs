@@ -1,0 +1,338 @@
+//! B-splines: an extension of the standard, named as in `scipy.interpolate.BSpline`.
+//!
+//! A [`BSplineBasis`] is a knot vector and a degree. [`BSplineBasis::at`] prepares it for fixed
+//! points `x`; the operator then evaluates splines there (`A c`, with `A[x, k] = B_k(x)`) and
+//! projects data onto the basis (`A^T f`) without ever forming `A`. Within one knot interval the
+//! basis functions are polynomials, so both need only a few moments per interval.
+//!
+//! Source: C. de Boor, *A Practical Guide to Splines*, Springer, 1978.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::backend::Backend;
+use crate::{Array, Csr, Error, Result};
+
+/// A B-spline basis: degree and knots.
+///
+/// ```
+/// use array_api::{Array, BSplineBasis, Cpu};
+///
+/// let xp = Cpu::new();
+/// let basis = BSplineBasis::clamped(&[0.0, 0.5, 1.0], 2)?;
+/// let x = Array::linspace(&xp, 0.0, 1.0, 9, true)?;
+/// let ones = Array::ones(&xp, &[basis.len()])?;
+/// // The basis functions sum to one everywhere.
+/// let sum = basis.at(&x)?.evaluate(&ones)?;
+/// assert!((&sum - 1.0)?.abs()?.max()?.item()? < 1e-15);
+/// # Ok::<(), array_api::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct BSplineBasis {
+    degree: usize,
+    knots: Vec<f64>,
+}
+
+impl BSplineBasis {
+    /// The basis on `breakpoints` (increasing) with the end knots repeated, so that the basis
+    /// functions sum to one from the first to the last breakpoint. It has
+    /// `breakpoints.len() + degree - 1` functions.
+    pub fn clamped(breakpoints: &[f64], degree: usize) -> Result<Self> {
+        let invalid = |reason: String| Error::InvalidArgument { operation: "BSplineBasis::clamped", reason };
+        let (&[first, .., last], 1..) = (breakpoints, degree) else {
+            return Err(invalid("at least two breakpoints and degree 1 are needed".into()));
+        };
+        if !breakpoints.windows(2).all(|pair| pair[0] < pair[1]) || !(last - first).is_finite() {
+            return Err(invalid("the breakpoints must be finite and increase".into()));
+        }
+        let knots = std::iter::repeat_n(first, degree)
+            .chain(breakpoints.iter().copied())
+            .chain(std::iter::repeat_n(last, degree))
+            .collect();
+        Ok(Self { degree, knots })
+    }
+
+    /// Number of basis functions.
+    pub fn len(&self) -> usize {
+        self.knots.len() - self.degree - 1
+    }
+
+    /// Never true: a basis has functions.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Polynomial degree.
+    pub fn degree(&self) -> usize {
+        self.degree
+    }
+
+    /// All knots, the repeated ones too.
+    pub fn knots(&self) -> &[f64] {
+        &self.knots
+    }
+
+    /// The knot interval of `x`, counted from the first of positive length. Points before the
+    /// first or after the last breakpoint belong to the first or last interval (where the
+    /// polynomials go on).
+    pub fn interval(&self, x: f64) -> usize {
+        let breakpoints = self.breakpoints();
+        breakpoints[1..breakpoints.len() - 1].partition_point(|&b| b <= x)
+    }
+
+    fn breakpoints(&self) -> &[f64] {
+        &self.knots[self.degree..self.knots.len() - self.degree]
+    }
+
+    /// The `degree + 1` basis functions that are not zero on the knot interval of `x`, evaluated
+    /// at `x` by the recurrence of Cox and de Boor, and the number of the first of them.
+    pub fn nonzero_functions(&self, x: f64) -> (usize, Vec<f64>) {
+        let interval = self.interval(x);
+        let (d, t, i) = (self.degree, &self.knots, interval + self.degree);
+        let mut b = vec![1.0];
+        for k in 1..=d {
+            let mut next = vec![0.0; k + 1];
+            for (j, &value) in b.iter().enumerate() {
+                let (left, right) = (t[i + j + 1 - k], t[i + j + 1]);
+                let share = value / (right - left);
+                next[j] += (right - x) * share;
+                next[j + 1] += (x - left) * share;
+            }
+            b = next;
+        }
+        (interval, b)
+    }
+
+    /// The basis as one polynomial for each function and interval.
+    pub fn piecewise_polynomials(&self) -> PiecewisePolynomials {
+        let breakpoints = self.breakpoints().to_vec();
+        let d = self.degree;
+        let mut coefficients = Vec::with_capacity((breakpoints.len() - 1) * (d + 1) * (d + 1));
+        for (interval, ends) in breakpoints.windows(2).enumerate() {
+            coefficients.extend(self.local_polynomials(interval, 0.5 * (ends[0] + ends[1])));
+        }
+        PiecewisePolynomials { degree: d, functions: self.len(), breakpoints, coefficients }
+    }
+
+    /// Coefficients of `(x - centre)^p` of the functions not zero on an interval, by the
+    /// recurrence of Cox and de Boor on polynomials: `[function][p]`.
+    fn local_polynomials(&self, interval: usize, centre: f64) -> Vec<f64> {
+        let (d, t, i) = (self.degree, &self.knots, interval + self.degree);
+        let mut b = vec![vec![1.0]];
+        for k in 1..=d {
+            let mut next = vec![vec![0.0; k + 1]; k + 1];
+            for (j, polynomial) in b.iter().enumerate() {
+                let (left, right) = (t[i + j + 1 - k], t[i + j + 1]);
+                let width = right - left;
+                // With s = x - centre: (right - x) = (right - centre) - s, (x - left) likewise.
+                for (p, &c) in polynomial.iter().enumerate() {
+                    next[j][p] += c * (right - centre) / width;
+                    next[j][p + 1] -= c / width;
+                    next[j + 1][p] += c * (centre - left) / width;
+                    next[j + 1][p + 1] += c / width;
+                }
+            }
+            b = next;
+        }
+        b.concat()
+    }
+
+    /// The matrix `A[x, k] = B_k(x)` for points `x` of any shape, one row each in row-major
+    /// order (SciPy's `BSpline.design_matrix`).
+    pub fn design_matrix<B: Backend>(&self, x: &Array<f64, B>) -> Result<Csr<f64, B>> {
+        let points = x.to_vec()?;
+        let width = self.degree + 1;
+        let mut indices = Vec::with_capacity(points.len() * width);
+        let mut data = Vec::with_capacity(points.len() * width);
+        for &point in &points {
+            let (first, values) = self.nonzero_functions(point);
+            indices.extend((first..first + width).map(|k| k as i32));
+            data.extend(values);
+        }
+        let indptr = (0..=points.len()).map(|row| (row * width) as i32).collect();
+        Csr::new(x.backend(), [points.len(), self.len()], indptr, indices, data)
+    }
+
+    /// Prepares the basis for the points `x`, of any shape.
+    pub fn at<B: Backend>(&self, x: &Array<f64, B>) -> Result<BSplineOperator<B>> {
+        let (rows, columns) = match *x.shape() {
+            [] => (1, 1),
+            [n] => (1, n),
+            [rows, ref rest @ ..] => (rows, rest.iter().product()),
+        };
+        let plan =
+            x.backend().spline_plan(&self.piecewise_polynomials(), x.reshape(&[rows, columns])?.view())?;
+        Ok(BSplineOperator {
+            plan: Arc::new(plan),
+            functions: self.len(),
+            rows: 0..rows,
+            columns,
+            shape: x.shape().to_vec(),
+            backend: x.backend().clone(),
+        })
+    }
+}
+
+/// A basis of piecewise polynomials, as a backend sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PiecewisePolynomials {
+    /// Degree of the polynomials.
+    pub degree: usize,
+    /// Number of basis functions; functions `i..=i + degree` are not zero on interval `i`.
+    pub functions: usize,
+    /// Ends of the intervals; the last interval is closed.
+    pub breakpoints: Vec<f64>,
+    /// `[interval][function][power]`: coefficients in powers of the distance from the middle of
+    /// the interval.
+    pub coefficients: Vec<f64>,
+}
+
+/// A B-spline basis at fixed points: the matrix `A[x, k] = B_k(x)` as an operator.
+#[derive(Debug)]
+pub struct BSplineOperator<B: Backend> {
+    plan: Arc<B::Plan>,
+    functions: usize,
+    rows: Range<usize>,
+    columns: usize,
+    shape: Vec<usize>,
+    backend: B,
+}
+
+impl<B: Backend> Clone for BSplineOperator<B> {
+    fn clone(&self) -> Self {
+        Self {
+            plan: Arc::clone(&self.plan),
+            rows: self.rows.clone(),
+            shape: self.shape.clone(),
+            backend: self.backend.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<B: Backend> BSplineOperator<B> {
+    /// Shape of the points.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Number of basis functions.
+    pub fn functions(&self) -> usize {
+        self.functions
+    }
+
+    /// The operator for some rows (the first axis) of the points, without a copy.
+    pub fn rows(&self, rows: Range<usize>) -> Result<Self> {
+        if self.shape.len() < 2 || rows.start > rows.end || rows.end > self.rows.len() {
+            return Err(Error::IndexOutOfRange {
+                operation: "BSplineOperator::rows",
+                index: rows.end.max(rows.start) as i64,
+                length: if self.shape.len() < 2 { 0 } else { self.rows.len() },
+            });
+        }
+        let mut part = self.clone();
+        part.shape[0] = rows.len();
+        part.rows = self.rows.start + rows.start..self.rows.start + rows.end;
+        Ok(part)
+    }
+
+    /// `A c`: the splines with the given coefficients, of shape `(..., functions)`, at the points;
+    /// the result has the shape `(..., points)`.
+    pub fn evaluate(&self, coefficients: &Array<f64, B>) -> Result<Array<f64, B>> {
+        let (batch, _) = self.batch_of(coefficients.shape(), &[self.functions], "evaluate")?;
+        let mut out = Array::zeros(&self.backend, &[batch, &self.shape].concat())?;
+        self.evaluate_add(coefficients, &mut out)?;
+        Ok(out)
+    }
+
+    /// Adds [`BSplineOperator::evaluate`] to `out`.
+    pub fn evaluate_add(&self, coefficients: &Array<f64, B>, out: &mut Array<f64, B>) -> Result<()> {
+        let (batch, count) = self.batch_of(coefficients.shape(), &[self.functions], "evaluate_add")?;
+        if *out.shape() != [batch, &self.shape].concat() {
+            return Err(Error::ShapeMismatch {
+                operation: "evaluate_add",
+                left: [batch, &self.shape].concat(),
+                right: out.shape().to_vec(),
+            });
+        }
+        let coefficients = coefficients.reshape(&[count, self.functions])?;
+        let folded = [count, self.rows.len(), self.columns];
+        if out.layout().reshape(&folded).is_none() {
+            *out = out.copy()?;
+        }
+        let (buffer, layout) = out.unique()?;
+        let Some(layout) = layout.reshape(&folded) else {
+            unreachable!("a contiguous array takes any shape of its size");
+        };
+        self.backend.spline_evaluate_add(&self.plan, self.rows.clone(), coefficients.view(), buffer, &layout)
+    }
+
+    /// `A^T f`: sums of data `f`, of shape `(..., points)`, times each basis function; the result
+    /// has the shape `(..., functions)`.
+    pub fn project(&self, f: &Array<f64, B>) -> Result<Array<f64, B>> {
+        let (batch, count) = self.batch_of(f.shape(), &self.shape, "project")?;
+        let folded = f.reshape(&[count, self.rows.len(), self.columns])?;
+        let buffer = self.backend.spline_project(&self.plan, self.rows.clone(), folded.view())?;
+        Ok(Array::from_buffer(&self.backend, buffer, &[batch, &[self.functions]].concat()))
+    }
+
+    /// The leading axes of `shape`, which must end with `tail`, and their number of entries.
+    fn batch_of<'a>(
+        &self,
+        shape: &'a [usize],
+        tail: &[usize],
+        operation: &'static str,
+    ) -> Result<(&'a [usize], usize)> {
+        if !shape.ends_with(tail) {
+            return Err(Error::ShapeMismatch { operation, left: tail.to_vec(), right: shape.to_vec() });
+        }
+        let batch = &shape[..shape.len() - tail.len()];
+        Ok((batch, batch.iter().product()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quadratic_functions_on_unit_intervals_are_the_textbook_ones() {
+        let basis = BSplineBasis::clamped(&[0.0, 1.0, 2.0, 3.0, 4.0], 2).unwrap();
+        assert_eq!(basis.len(), 6);
+        // A cardinal quadratic B-spline has the values 1/8, 3/4, 1/8 in the middle.
+        let (first, values) = basis.nonzero_functions(2.5);
+        assert_eq!((first, values.as_slice()), (2, [0.125, 0.75, 0.125].as_slice()));
+        assert_eq!(basis.nonzero_functions(0.0), (0, vec![1.0, 0.0, 0.0]));
+        assert_eq!(basis.nonzero_functions(4.0), (3, vec![0.0, 0.0, 1.0]));
+    }
+
+    #[test]
+    fn polynomials_equal_the_recurrence() {
+        for degree in 1..=5 {
+            let breakpoints: Vec<f64> = (0..9).map(|i| (f64::from(i) / 8.0).powf(0.25)).collect();
+            let basis = BSplineBasis::clamped(&breakpoints, degree).unwrap();
+            let pieces = basis.piecewise_polynomials();
+            for step in 0..=1000 {
+                let x = f64::from(step) / 1000.0;
+                let (first, values) = basis.nonzero_functions(x);
+                let s = x - 0.5 * (breakpoints[first] + breakpoints[first + 1]);
+                for (j, value) in values.iter().enumerate() {
+                    let at = (first * (degree + 1) + j) * (degree + 1);
+                    let polynomial =
+                        pieces.coefficients[at..=at + degree].iter().rev().fold(0.0, |sum, c| sum * s + c);
+                    // Cancellation between powers of s costs a few ulp more for each degree.
+                    assert!((polynomial - value).abs() < 1e-15 * f64::from(1 << (2 * degree)));
+                }
+                assert!((values.iter().sum::<f64>() - 1.0).abs() < 4e-16 * (degree + 1) as f64);
+            }
+        }
+    }
+
+    #[test]
+    fn bad_breakpoints_are_refused() {
+        assert!(BSplineBasis::clamped(&[0.0], 2).is_err());
+        assert!(BSplineBasis::clamped(&[0.0, 0.0, 1.0], 2).is_err());
+        assert!(BSplineBasis::clamped(&[0.0, f64::NAN], 2).is_err());
+        assert!(BSplineBasis::clamped(&[0.0, 1.0], 0).is_err());
+    }
+}

@@ -1,0 +1,387 @@
+//! Reading FITS files.
+
+use std::ffi::{CStr, CString, c_int, c_void};
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use fitsio::sys;
+
+use super::{Handle, Kind, Number, TEXT_LEN, c_name, text_of};
+use crate::error::{Error, Result};
+
+/// An open FITS file, positioned at one of its header-data units (HDUs, counted from 0).
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
+    handle: Handle,
+    /// Bytes of the file, or of the part of it that is in memory.
+    size: u64,
+    hdu: usize,
+    /// Where CFITSIO keeps looking for the address and length of a file in memory.
+    _memory: Option<Box<(*mut c_void, usize)>>,
+    _bytes: PhantomData<&'a [u8]>,
+}
+
+/// What the header of an image declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Image {
+    /// Pixels along each axis, slowest axis first: (rows, columns).
+    pub shape: Vec<u64>,
+    /// Whether the pixels are stored as floating point numbers.
+    pub floating: bool,
+    /// Whether the image is tile-compressed inside a table.
+    pub compressed: bool,
+}
+
+impl Reader<'static> {
+    /// Opens the file at `path`, whatever characters its name has.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if there is no such file; [`Error::Fits`] if it is not FITS.
+    pub fn open(path: &Path) -> Result<Self> {
+        let (kind, size) = Kind::of(path)?;
+        if kind != Kind::Fits {
+            let message = "not a FITS file: it does not begin with SIMPLE".into();
+            return Err(Error::Fits { path: path.to_owned(), message });
+        }
+        let name = literal_name(path)?;
+        let handle = Handle::open(path, |file, status| {
+            // SAFETY: the name is NUL-terminated; `file` and `status` outlive the call.
+            unsafe { sys::ffdkopn(file, name.as_ptr(), sys::READONLY as c_int, status) };
+        })?;
+        Ok(Self { handle, size, hdu: 0, _memory: None, _bytes: PhantomData })
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// Opens a FITS file, or the first part of one, that is in memory; errors name `path`.
+    ///
+    /// # Errors
+    /// [`Error::Fits`] if the bytes are not FITS.
+    pub fn open_bytes(path: &Path, bytes: &'a [u8]) -> Result<Self> {
+        let mut memory = Box::new((bytes.as_ptr().cast_mut().cast::<c_void>(), bytes.len()));
+        let (address, length) = (&raw mut memory.0, &raw mut memory.1);
+        let handle = Handle::open(path, |file, status| {
+            // SAFETY: opened for reading and without a way to grow, so CFITSIO only
+            // reads the bytes, which are borrowed for as long as the handle lives;
+            // the box keeps their address and length where CFITSIO was told.
+            unsafe {
+                sys::ffomem(
+                    file,
+                    c"memory".as_ptr(),
+                    sys::READONLY as c_int,
+                    address,
+                    length,
+                    0,
+                    None,
+                    status,
+                );
+            }
+        })?;
+        let size = bytes.len() as u64;
+        Ok(Self { handle, size, hdu: 0, _memory: Some(memory), _bytes: PhantomData })
+    }
+
+    /// The path that errors name.
+    pub fn path(&self) -> &Path {
+        &self.handle.path
+    }
+
+    /// Moves to an HDU, counted from 0.
+    ///
+    /// # Errors
+    /// [`Error::Fits`] if there is no such HDU or its header is malformed.
+    pub fn select(&mut self, hdu: usize) -> Result<()> {
+        let number = c_int::try_from(hdu + 1).unwrap_or(c_int::MAX);
+        self.handle.call(&format!("cannot read the header of HDU {hdu}"), |file, status| {
+            // SAFETY: a null pointer says that the HDU's type is not asked for.
+            unsafe { sys::ffmahd(file, number, std::ptr::null_mut(), status) };
+        })?;
+        self.hdu = hdu;
+        Ok(())
+    }
+
+    /// The position of the HDU moved to last.
+    pub fn hdu(&self) -> usize {
+        self.hdu
+    }
+
+    /// Where the current HDU ends by its header, in bytes from the start of the file.
+    pub fn end(&self) -> Result<u64> {
+        let (mut head, mut data, mut end) = (0, 0, 0);
+        self.handle.call(&self.cannot("find the end"), |file, status| {
+            // SAFETY: three addresses of 64-bit integers.
+            unsafe { sys::ffghadll(file, &mut head, &mut data, &mut end, status) };
+        })?;
+        // A product of axes that overflowed shows as an end before the data.
+        u64::try_from(end).ok().filter(|_| end >= data && data > head).ok_or_else(|| Error::Fits {
+            path: self.handle.path.clone(),
+            message: format!("HDU {} declares an impossible size", self.hdu),
+        })
+    }
+
+    /// Checks that the file goes on to the end of the current HDU.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] if it does not.
+    pub fn check_end(&self) -> Result<u64> {
+        let declared = self.end()?;
+        if declared > self.size {
+            let (path, actual) = (self.handle.path.clone(), self.size);
+            return Err(Error::Truncated { path, declared, actual });
+        }
+        Ok(declared)
+    }
+
+    /// Checks that the file consists of whole HDUs, each with all bytes that its
+    /// header declares, and gives their number. Moves to the last one.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] or [`Error::Fits`] if it does not.
+    pub fn check_whole(&mut self) -> Result<usize> {
+        for hdu in 0.. {
+            self.select(hdu)?;
+            if self.check_end()? == self.size {
+                return Ok(hdu + 1);
+            }
+        }
+        unreachable!("every HDU takes some bytes of the file")
+    }
+
+    /// The image in the current HDU, or `None` if it holds a table.
+    pub fn image(&self) -> Result<Option<Image>> {
+        let (mut kind, mut axes, mut bitpix, mut compressed) = (0, 0, 0, 0);
+        self.handle.call(&self.cannot("find the type"), |file, status| {
+            // SAFETY: an address of a C int.
+            unsafe { sys::ffghdt(file, &mut kind, status) };
+        })?;
+        if kind != sys::IMAGE_HDU as c_int {
+            return Ok(None);
+        }
+        self.handle.call(&self.cannot("read BITPIX and NAXIS"), |file, status| {
+            // SAFETY: addresses of C ints.
+            unsafe {
+                sys::ffgidt(file, &mut bitpix, status);
+                sys::ffgidm(file, &mut axes, status);
+                compressed = sys::fits_is_compressed_image(file, status);
+            }
+        })?;
+        let mut shape = vec![0; usize::try_from(axes).unwrap_or(0)];
+        self.handle.call(&self.cannot("read the size of the image"), |file, status| {
+            // SAFETY: the vector has room for `axes` numbers.
+            unsafe { sys::ffgiszll(file, axes, shape.as_mut_ptr(), status) };
+        })?;
+        // The fastest axis comes first in FITS, last here.
+        let shape = shape.iter().rev().map(|&length| u64::try_from(length).unwrap_or(0));
+        Ok(Some(Image {
+            shape: shape.collect(),
+            floating: bitpix < 0,
+            compressed: compressed != 0,
+        }))
+    }
+
+    /// The number that a keyword of the current HDU holds, or `None` if there is
+    /// no such keyword or its value is something else.
+    pub fn number<T: FromStr>(&self, keyword: &str) -> Option<T> {
+        let name = c_name(keyword);
+        let mut value = [0; TEXT_LEN];
+        let status = self.handle.status(|file, status| {
+            // SAFETY: CFITSIO writes at most FLEN_VALUE = 71 characters, NUL included.
+            unsafe {
+                sys::ffgkey(file, name.as_ptr(), value.as_mut_ptr(), std::ptr::null_mut(), status);
+            }
+        });
+        // FITS allows `D` for the exponent (standard, section 4.2.4).
+        (status == 0).then(|| text_of(&value).trim().replace('D', "E").parse().ok())?
+    }
+
+    /// The text that a keyword of the current HDU holds, continued over as many
+    /// cards as it takes, or `None` if there is no such keyword or its value is
+    /// no text.
+    pub fn text(&self, keyword: &str) -> Option<String> {
+        let name = c_name(keyword);
+        let mut value = std::ptr::null_mut();
+        let status = self.handle.status(|file, status| {
+            // SAFETY: CFITSIO stores the address of a string that it allocates.
+            unsafe {
+                sys::ffgkls(file, name.as_ptr(), &mut value, std::ptr::null_mut(), status);
+            }
+        });
+        if value.is_null() {
+            return None;
+        }
+        // SAFETY: not null, so a NUL-terminated string that is ours until freed below.
+        let text = unsafe { CStr::from_ptr(value) }.to_string_lossy().trim_end().to_owned();
+        let mut freed = 0;
+        // SAFETY: allocated by CFITSIO, freed once.
+        unsafe { sys::fffree(value.cast(), &mut freed) };
+        (status == 0).then_some(text)
+    }
+
+    /// As [`number`](Self::number), where the keyword has to be there.
+    ///
+    /// # Errors
+    /// [`Error::MissingKeyword`] if it is not, or holds no number of this type.
+    pub fn require<T: FromStr>(&self, keyword: &str) -> Result<T> {
+        self.number(keyword).ok_or_else(|| Error::MissingKeyword {
+            path: self.handle.path.clone(),
+            hdu: self.hdu,
+            keyword: keyword.to_owned(),
+        })
+    }
+
+    /// Reads `out.len()` pixels of the current HDU's image, in storage order, from
+    /// pixel `first` on (counted from 0). The values are converted to `T`; pixels
+    /// that the file marks as undefined (`BLANK`) become `undefined`, if that is given,
+    /// and no bit of the others changes if the file stores the same type.
+    ///
+    /// The caller has checked the image's size and [`check_end`](Self::check_end).
+    ///
+    /// # Errors
+    /// [`Error::Fits`] if the image has fewer pixels or CFITSIO cannot read them.
+    pub fn pixels<T: Number>(
+        &mut self,
+        first: u64,
+        undefined: Option<T>,
+        out: &mut [T],
+    ) -> Result<()> {
+        if out.is_empty() {
+            return Ok(());
+        }
+        // CFITSIO counts pixels from 1.
+        let (first, count) = (element(first.saturating_add(1)), element(out.len() as u64));
+        self.handle.call(&self.cannot("read the image"), |file, status| {
+            let undefined = undefined.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+            let (undefined, out) = (undefined.cast_mut().cast(), out.as_mut_ptr().cast());
+            let mut any = 0;
+            // SAFETY: `out` has room for `count` values of the type that the code
+            // names, and `undefined` is null or one such value, which is only read.
+            unsafe {
+                sys::ffgpv(file, T::TYPE, first, count, undefined, out, &mut any, status);
+            }
+        })
+    }
+
+    /// Rows of the current HDU's table.
+    ///
+    /// # Errors
+    /// [`Error::Fits`] if it is no table.
+    pub fn rows(&self) -> Result<u64> {
+        let mut rows = 0;
+        self.handle.call(&self.cannot("count the rows of the table"), |file, status| {
+            // SAFETY: an address of a 64-bit integer.
+            unsafe { sys::ffgnrwll(file, &mut rows, status) };
+        })?;
+        Ok(u64::try_from(rows).unwrap_or(0))
+    }
+
+    /// A column of numbers of the current HDU's table, by name, one number a row.
+    ///
+    /// # Errors
+    /// [`Error::Fits`] if there is no such column, it holds something else, or the
+    /// file ends before it.
+    pub fn numbers<T: Number + Default>(&mut self, name: &str) -> Result<Vec<T>> {
+        let (column, repeat) = self.column(name)?;
+        if repeat != 1 {
+            return Err(self.refused(&format!("column {name} has {repeat} values a row, not 1")));
+        }
+        let mut out = vec![T::default(); self.stored_rows()?];
+        let count = element(out.len() as u64);
+        if count > 0 {
+            self.handle.call(&self.cannot(&format!("read column {name}")), |file, status| {
+                let mut any = 0;
+                // SAFETY: `out` has room for `count` values of the type that the code
+                // names; the null pointer says that undefined cells are not asked for.
+                unsafe {
+                    let out = out.as_mut_ptr().cast();
+                    let null = std::ptr::null_mut();
+                    sys::ffgcv(file, T::TYPE, column, 1, 1, count, null, out, &mut any, status);
+                }
+            })?;
+        }
+        Ok(out)
+    }
+
+    /// The current HDU's table of one column, which holds text, one string a row;
+    /// trailing spaces, which FITS does not distinguish from padding, are dropped.
+    ///
+    /// # Errors
+    /// [`Error::Fits`] if the column has another name or is not the only one, or
+    /// the file ends before it.
+    pub fn texts(&mut self, name: &str) -> Result<Vec<String>> {
+        let (_, width) = self.column(name)?;
+        if self.number("TFIELDS") != Some(1) || self.number("NAXIS1") != Some(width) {
+            return Err(self.refused(&format!("column {name} is not the only one")));
+        }
+        let rows = self.stored_rows()?;
+        // Fits in memory: check_end has compared it with the file.
+        let mut bytes = vec![0; rows * width];
+        if !bytes.is_empty() {
+            let count = element(bytes.len() as u64);
+            self.handle.call(&self.cannot(&format!("read column {name}")), |file, status| {
+                // SAFETY: `bytes` has room for `count` bytes.
+                unsafe { sys::ffgtbb(file, 1, 1, count, bytes.as_mut_ptr(), status) };
+            })?;
+        }
+        let text = |row: &[u8]| {
+            let end = row.iter().position(|&byte| byte == 0).unwrap_or(width);
+            String::from_utf8_lossy(&row[..end]).trim_end().to_owned()
+        };
+        Ok(if width == 0 {
+            vec![String::new(); rows]
+        } else {
+            bytes.chunks_exact(width).map(text).collect()
+        })
+    }
+
+    /// The number of a column, counted from 1, and its values per row.
+    fn column(&self, name: &str) -> Result<(c_int, usize)> {
+        let c_name = c_name(name);
+        let (mut column, mut kind, mut repeat, mut width) = (0, 0, 0, 0);
+        self.handle.call(&self.cannot(&format!("find column {name}")), |file, status| {
+            // SAFETY: the name is only read (the parameter lacks a `const`); then
+            // addresses of the integer types that CFITSIO stores to.
+            unsafe {
+                let c_name = c_name.as_ptr().cast_mut();
+                sys::ffgcno(file, sys::CASEINSEN as c_int, c_name, &mut column, status);
+                sys::ffgtclll(file, column, &mut kind, &mut repeat, &mut width, status);
+            }
+        })?;
+        usize::try_from(repeat)
+            .map(|repeat| (column, repeat))
+            .map_err(|_| self.refused(&format!("column {name} has an impossible width")))
+    }
+
+    /// Rows of the current HDU's table, all of which are in the file.
+    fn stored_rows(&self) -> Result<usize> {
+        self.check_end()?;
+        let rows = self.rows()?;
+        // Every row that is stored takes a byte at least, unless its width is 0.
+        usize::try_from(rows)
+            .ok()
+            .filter(|_| rows <= self.size)
+            .ok_or_else(|| self.refused("the table declares more rows than the file has bytes"))
+    }
+
+    fn cannot(&self, what: &str) -> String {
+        format!("cannot {what} of HDU {}", self.hdu)
+    }
+
+    fn refused(&self, reason: &str) -> Error {
+        let path: PathBuf = self.handle.path.clone();
+        Error::Fits { path, message: format!("HDU {}: {reason}", self.hdu) }
+    }
+}
+
+/// A count or position as CFITSIO takes it.
+fn element(value: u64) -> sys::LONGLONG {
+    sys::LONGLONG::try_from(value).unwrap_or(sys::LONGLONG::MAX)
+}
+
+/// The name to give to CFITSIO for `path`. Its literal open still skips leading
+/// spaces and expands a leading `~`, so a relative path starts with `./`.
+fn literal_name(path: &Path) -> Result<CString> {
+    let path = if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) };
+    CString::new(path.as_os_str().as_encoded_bytes())
+        .map_err(|_| Error::InvalidArgument(format!("{}: a path has no NUL", path.display())))
+}

@@ -1,0 +1,253 @@
+//! What can be chosen about a simulated sector, and the times of its frames.
+
+use jiff::Timestamp;
+
+use crate::error::{Error, Result};
+use crate::source::{FrameInfo, Target};
+
+use super::CCD_SIZE;
+
+/// The start of the first sector, in BTJD days.
+const FIRST_SECTOR_BTJD: f64 = 1325.3;
+/// The length of a sector (two orbits), in days.
+const SECTOR_DAYS: f64 = 27.4;
+/// Julian date of BTJD zero less that of 1970-01-01T00:00 UTC, in days.
+const BTJD_ZERO_SINCE_1970: f64 = 2_457_000.0 - 2_440_587.5;
+/// TDB - UTC, in seconds: 32.184 between TT and TAI and 37 leap seconds since 2017.
+const TDB_MINUS_UTC: f64 = 69.184;
+/// Spacecraft configuration number in the names of simulated files (`SCCONFIG`).
+pub(super) const SPACECRAFT_CONFIGURATION: u32 = 120;
+
+/// A flag of `DQUALITY` (TESS Archive Manual, data quality flags).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Flag {
+    /// Bit 3: the spacecraft was in coarse point.
+    CoarsePoint = 4,
+    /// Bit 6: the reaction wheels were desaturated (a momentum dump).
+    MomentumDump = 32,
+}
+
+/// What a [`Simulation`](super::Simulation) is made from.
+///
+/// The defaults are a sector as the mission takes it, with fewer frames:
+///
+/// ```
+/// use backdrop::simulate::SimulationSettings;
+///
+/// let settings = SimulationSettings::default();
+/// assert_eq!((settings.frames, settings.size, settings.cadence), (60, 2048, 30.0));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct SimulationSettings {
+    /// Sector (1 to 9999), camera (1 to 4) and CCD (1 to 4).
+    pub target: Target,
+    /// How many frames there are, at least 1.
+    pub frames: usize,
+    /// Rows and columns of the science area, in pixels: 2048 for a whole CCD, down to 16
+    /// for a cut-out. The light and the straps of a cut-out are those of the whole CCD in
+    /// rows and columns `0..size`.
+    pub size: usize,
+    /// Where all random numbers come from.
+    pub seed: u64,
+    /// The number of stars brighter than Tmag 16 in a square of 1000 x 1000 pixels (30
+    /// square degrees), at least 0. The floor of light of fainter stars grows with it.
+    pub stars: f64,
+    /// Whether to add photon and read noise.
+    pub noise: bool,
+    /// The frame, if any, whose first rows are flooded in one readout strip, as after a
+    /// failed readout.
+    pub blown_out_frame: Option<usize>,
+    /// How many columns, at most `size`, have no value (NaN) in all frames.
+    pub dead_columns: usize,
+    /// How many frames, at most `frames`, carry a [`Flag`]: spread evenly over the series,
+    /// by turns a momentum dump and coarse point.
+    pub flagged_frames: usize,
+    /// Time from the start of a frame to the start of the next, in minutes, more than 0.
+    pub cadence: f64,
+}
+
+impl Default for SimulationSettings {
+    /// Sector 1, camera 1, CCD 4, which light enters from beyond the field; 60 frames of a
+    /// whole CCD, two of them flagged; 20000 stars in 1000 x 1000 pixels, as away from the
+    /// Galactic plane.
+    fn default() -> Self {
+        Self {
+            target: Target { sector: 1, camera: 1, ccd: 4 },
+            frames: 60,
+            size: CCD_SIZE,
+            seed: 0,
+            stars: 20_000.0,
+            noise: true,
+            blown_out_frame: None,
+            dead_columns: 0,
+            flagged_frames: 2,
+            cadence: 30.0,
+        }
+    }
+}
+
+impl SimulationSettings {
+    /// Refuses settings outside their documented ranges.
+    pub(super) fn check(&self) -> Result<()> {
+        let Target { sector, camera, ccd } = self.target;
+        let rules = [
+            ((1..=9999).contains(&sector), format!("sector {sector} is not in 1 to 9999")),
+            ((1..=4).contains(&camera), format!("camera {camera} is not in 1 to 4")),
+            ((1..=4).contains(&ccd), format!("CCD {ccd} is not in 1 to 4")),
+            (self.frames > 0, "a simulation has at least one frame".to_owned()),
+            (
+                (16..=CCD_SIZE).contains(&self.size),
+                format!("a size of {} pixels is not in 16 to {CCD_SIZE}", self.size),
+            ),
+            (
+                self.stars.is_finite() && self.stars >= 0.0,
+                format!("a density of {} stars is not a number from 0 up", self.stars),
+            ),
+            (
+                self.cadence.is_finite() && self.cadence > 0.0,
+                format!("a cadence of {} minutes is not a positive number", self.cadence),
+            ),
+            (
+                self.blown_out_frame.is_none_or(|frame| frame < self.frames),
+                format!(
+                    "blown-out frame {} is not one of the {} frames, counted from 0",
+                    self.blown_out_frame.unwrap_or_default(),
+                    self.frames
+                ),
+            ),
+            (
+                self.dead_columns <= self.size,
+                format!("{} dead columns are more than all {}", self.dead_columns, self.size),
+            ),
+            (
+                self.flagged_frames <= self.frames,
+                format!("{} flagged frames are more than all {}", self.flagged_frames, self.frames),
+            ),
+        ];
+        match rules.into_iter().find(|(holds, _)| !holds) {
+            Some((_, broken)) => Err(Error::InvalidArgument(broken)),
+            None => Ok(()),
+        }
+    }
+
+    /// Days from the start of the series to the start of a frame.
+    pub(super) fn days(&self, index: usize) -> f64 {
+        index as f64 * self.cadence / (24.0 * 60.0)
+    }
+
+    /// Names, times and flags of all frames.
+    pub(super) fn frame_infos(&self) -> Result<Vec<FrameInfo>> {
+        let Target { sector, camera, ccd } = self.target;
+        let sector_start = FIRST_SECTOR_BTJD + SECTOR_DAYS * f64::from(sector - 1);
+        let mut frames = (0..self.frames)
+            .map(|index| {
+                let tstart = sector_start + self.days(index);
+                let time = utc(tstart)?.strftime("%Y%j%H%M%S").to_string();
+                let scid = SPACECRAFT_CONFIGURATION;
+                Ok(FrameInfo {
+                    name: format!("tess{time}-s{sector:04}-{camera}-{ccd}-{scid:04}-s_ffic.fits"),
+                    tstart,
+                    tstop: sector_start + self.days(index + 1),
+                    quality: 0,
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        for turn in 0..self.flagged_frames {
+            let frame = (2 * turn + 1) * self.frames / (2 * self.flagged_frames);
+            let flag = if turn % 2 == 0 { Flag::MomentumDump } else { Flag::CoarsePoint };
+            frames[frame].quality |= flag as u32;
+        }
+        Ok(frames)
+    }
+}
+
+/// The UTC instant of a BTJD time, as file names and `DATE-OBS` give it.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] if the time is beyond the calendar.
+pub(super) fn utc(btjd: f64) -> Result<Timestamp> {
+    let milliseconds = ((btjd + BTJD_ZERO_SINCE_1970) * 86_400.0 - TDB_MINUS_UTC) * 1000.0;
+    Timestamp::from_millisecond(milliseconds.round() as i64)
+        .map_err(|_| Error::InvalidArgument(format!("BTJD {btjd} is beyond the calendar")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn utc_is_the_time_in_the_name_of_a_real_file() {
+        // TSTART and DATE-OBS of tess2018206192942-s0001-1-4-0120-s_ffic.fits.
+        let time = utc(1325.313_100_604_524).unwrap();
+        assert_eq!(time.to_string(), "2018-07-25T19:29:42.708Z");
+        assert_eq!(time.strftime("%Y%j%H%M%S").to_string(), "2018206192942");
+    }
+
+    #[test]
+    fn flags_are_spread_over_the_series_and_take_turns() {
+        let settings =
+            SimulationSettings { frames: 40, flagged_frames: 4, ..SimulationSettings::default() };
+        let flagged: Vec<_> = settings
+            .frame_infos()
+            .unwrap()
+            .iter()
+            .enumerate()
+            .filter(|(_, frame)| frame.quality != 0)
+            .map(|(index, frame)| (index, frame.quality))
+            .collect();
+        assert_eq!(flagged, [(5, 32), (15, 4), (25, 32), (35, 4)]);
+    }
+
+    #[test]
+    fn every_setting_out_of_range_is_refused_by_name() {
+        let default = SimulationSettings::default;
+        let target = default().target;
+        let broken = [
+            (
+                SimulationSettings { target: Target { sector: 0, ..target }, ..default() },
+                "sector 0 is not in 1 to 9999",
+            ),
+            (
+                SimulationSettings { target: Target { camera: 5, ..target }, ..default() },
+                "camera 5 is not in 1 to 4",
+            ),
+            (
+                SimulationSettings { target: Target { ccd: 0, ..target }, ..default() },
+                "CCD 0 is not in 1 to 4",
+            ),
+            (
+                SimulationSettings { frames: 0, flagged_frames: 0, ..default() },
+                "a simulation has at least one frame",
+            ),
+            (
+                SimulationSettings { size: 2049, ..default() },
+                "a size of 2049 pixels is not in 16 to 2048",
+            ),
+            (
+                SimulationSettings { stars: -1.0, ..default() },
+                "a density of -1 stars is not a number from 0 up",
+            ),
+            (
+                SimulationSettings { cadence: f64::NAN, ..default() },
+                "a cadence of NaN minutes is not a positive number",
+            ),
+            (
+                SimulationSettings { blown_out_frame: Some(60), ..default() },
+                "blown-out frame 60 is not one of the 60 frames, counted from 0",
+            ),
+            (
+                SimulationSettings { size: 16, dead_columns: 17, ..default() },
+                "17 dead columns are more than all 16",
+            ),
+            (
+                SimulationSettings { flagged_frames: 61, ..default() },
+                "61 flagged frames are more than all 60",
+            ),
+        ];
+        for (settings, message) in broken {
+            assert_eq!(settings.check().unwrap_err().to_string(), message);
+        }
+        default().check().unwrap();
+    }
+}

@@ -1,0 +1,295 @@
+use std::path::Path;
+
+use fitsio::FitsFile;
+use fitsio::hdu::HduInfo;
+
+use super::*;
+use crate::error::Error;
+use crate::progress::{Progress, Silent};
+
+const SMALL: usize = 64;
+
+fn small() -> SimulationSettings {
+    SimulationSettings { frames: 4, size: SMALL, seed: 7, ..SimulationSettings::default() }
+}
+
+fn simulate(settings: SimulationSettings) -> Simulation {
+    Simulation::new(settings).unwrap()
+}
+
+fn frame(simulation: &Simulation, index: usize) -> Vec<f32> {
+    let (rows, columns) = simulation.shape();
+    let mut out = vec![f32::NAN; rows * columns];
+    simulation.read(index, &mut out).unwrap();
+    out
+}
+
+fn truth(simulation: &Simulation, index: usize) -> Vec<f32> {
+    let (rows, columns) = simulation.shape();
+    let mut out = vec![f32::NAN; rows * columns];
+    simulation.truth(index, &mut out).unwrap();
+    out
+}
+
+fn star_light(simulation: &Simulation, index: usize) -> Vec<f32> {
+    let (rows, columns) = simulation.shape();
+    let mut out = vec![f32::NAN; rows * columns];
+    simulation.star_light(index, &mut out).unwrap();
+    out
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (mut sum, mut count) = (0.0, 0.0);
+    for value in values {
+        sum += value;
+        count += 1.0;
+    }
+    sum / count
+}
+
+fn standard_deviation(values: &[f64]) -> f64 {
+    let centre = mean(values.iter().copied());
+    mean(values.iter().map(|value| (value - centre).powi(2))).sqrt()
+}
+
+#[test]
+fn same_settings_same_bits_whatever_the_threads_and_the_order() {
+    let in_pool = |threads: usize, order: [usize; 4]| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let simulation = simulate(small());
+            let mut frames = vec![Vec::new(); 4];
+            for index in order {
+                frames[index] = frame(&simulation, index);
+            }
+            frames
+        })
+    };
+    let one = in_pool(1, [0, 1, 2, 3]);
+    assert_eq!(one, in_pool(3, [2, 0, 3, 1]));
+    assert_ne!(one[0], one[1]);
+
+    let other_seed = simulate(SimulationSettings { seed: 8, ..small() });
+    assert_ne!(one[0], frame(&other_seed, 0));
+}
+
+#[test]
+fn a_frame_is_truth_and_stars_and_noise() {
+    let simulation = simulate(SimulationSettings { size: 256, ..small() });
+    let (frame, truth, stars) =
+        (frame(&simulation, 1), truth(&simulation, 1), star_light(&simulation, 1));
+    // In units of the expected deviation, F / T + 720 R^2 / T^2 with T = 1425.6 s, R = 9.
+    let normalised: Vec<f64> = frame
+        .iter()
+        .zip(truth.iter().zip(&stars))
+        .map(|(&frame, (&truth, &stars))| {
+            let light = f64::from(truth) + f64::from(stars);
+            let variance = light / 1425.6 + 720.0 * (9.0_f64 / 1425.6).powi(2);
+            (f64::from(frame) - light) / variance.sqrt()
+        })
+        .collect();
+    // 65536 pixels: the mean scatters by 1/256, the deviation by 1/(256 sqrt 2); five sigma.
+    assert!(mean(normalised.iter().copied()).abs() < 5.0 / 256.0);
+    assert!((standard_deviation(&normalised) - 1.0).abs() < 5.0 / 256.0 / 1.4);
+}
+
+#[test]
+fn without_stars_and_noise_a_frame_is_the_truth() {
+    let bare = simulate(SimulationSettings { stars: 0.0, noise: false, ..small() });
+    assert_eq!(frame(&bare, 2), truth(&bare, 2));
+    // Stars and noise change nothing about the truth.
+    assert_eq!(truth(&simulate(small()), 2), truth(&bare, 2));
+}
+
+#[test]
+fn a_cut_out_has_the_light_of_the_whole_ccd() {
+    let whole = SimulationSettings { size: 128, ..small() };
+    let (whole, part) = (truth(&simulate(whole), 1), truth(&simulate(small()), 1));
+    for (whole, part) in whole.chunks_exact(128).zip(part.chunks_exact(SMALL)) {
+        assert_eq!(whole[..SMALL], *part);
+    }
+}
+
+#[test]
+fn the_light_changes_from_frame_to_frame() {
+    for seed in 0..3 {
+        let settings =
+            SimulationSettings { frames: 49, size: 2048, stars: 0.0, seed, ..Default::default() };
+        let simulation = simulate(settings);
+        // Every sixth pair of neighbours, over a day.
+        let deviations = (0..48).step_by(6).map(|index| {
+            let (now, next) = (truth(&simulation, index), truth(&simulation, index + 1));
+            let differences: Vec<f64> = now
+                .iter()
+                .zip(&next)
+                .step_by(101)
+                .map(|(now, next)| f64::from(next - now))
+                .collect();
+            standard_deviation(&differences)
+        });
+        let typical = mean(deviations);
+        assert!(typical > 16.0, "seed {seed}: {typical} electrons/s");
+    }
+}
+
+#[test]
+fn stars_stay_in_place_up_to_the_jitter() {
+    let simulation = simulate(small());
+    let (first, second) = (star_light(&simulation, 0), star_light(&simulation, 1));
+    assert_ne!(first, second);
+    let total = |stars: &[f32]| stars.iter().map(|&value| f64::from(value)).sum::<f64>();
+    let moved: f64 =
+        first.iter().zip(&second).map(|(a, b)| f64::from((a - b).abs())).sum();
+    // A shift of 0.03 pixels moves about 0.03 / 1.9 of a star's light at each of its flanks.
+    assert!(moved < 0.1 * total(&first), "{moved} of {}", total(&first));
+}
+
+#[test]
+fn a_blown_out_frame_floods_the_first_rows_of_a_strip() {
+    let settings = SimulationSettings { size: 1024, blown_out_frame: Some(1), ..small() };
+    let simulation = simulate(settings);
+    let typical_level = |index, columns: Range<usize>| {
+        let frame = frame(&simulation, index);
+        let mut levels: Vec<f64> = columns
+            .map(|column| mean((0..10).map(|row| f64::from(frame[row * 1024 + column]))))
+            .collect();
+        levels.sort_by(f64::total_cmp);
+        levels[levels.len() / 2]
+    };
+    assert!(typical_level(1, 0..512) > 10_000.0);
+    assert!(typical_level(1, 512..1024) < 10_000.0);
+    assert!(typical_level(0, 0..512) < 10_000.0);
+}
+
+#[test]
+fn dead_columns_have_no_value_in_any_frame() {
+    let simulation = simulate(SimulationSettings { dead_columns: 3, ..small() });
+    let dead = |index| {
+        let frame = frame(&simulation, index);
+        let dead: Vec<usize> = (0..SMALL).filter(|&column| frame[column].is_nan()).collect();
+        for (pixel, value) in frame.iter().enumerate() {
+            assert_eq!(value.is_nan(), dead.contains(&(pixel % SMALL)));
+        }
+        dead
+    };
+    assert_eq!(dead(0).len(), 3);
+    assert_eq!(dead(0), dead(3));
+    assert!(truth(&simulation, 0).iter().all(|value| value.is_finite()));
+}
+
+fn read_image(path: &Path, hdu: usize) -> (Vec<usize>, Vec<f32>) {
+    let mut file = FitsFile::open(path).unwrap();
+    let hdu = file.hdu(hdu).unwrap();
+    let HduInfo::ImageInfo { shape, .. } = &hdu.info else {
+        panic!("not an image");
+    };
+    (shape.clone(), hdu.read_image(&mut file).unwrap())
+}
+
+#[test]
+fn files_have_the_layout_of_the_mission() {
+    let dir = tempfile::tempdir().unwrap();
+    let simulation = simulate(SimulationSettings { flagged_frames: 1, ..small() });
+    let written = simulation.write(dir.path(), WriteOptions::default(), &Silent).unwrap();
+
+    let name = written.frames[2].file_name().unwrap().to_str().unwrap();
+    // Sector 1 starts at BTJD 1325.3; 69.184 s earlier in UTC; the third frame an hour later.
+    assert_eq!(name, "tess2018206201050-s0001-1-4-0120-s_ffic.fits");
+    let mut file = FitsFile::open(&written.frames[2]).unwrap();
+    let primary = file.hdu(0).unwrap();
+    let tstart: f64 = primary.read_key(&mut file, "TSTART").unwrap();
+    let tstop: f64 = primary.read_key(&mut file, "TSTOP").unwrap();
+    assert_eq!((tstart, tstop), (simulation.frames()[2].tstart, simulation.frames()[2].tstop));
+    // Half an hour is 1/48 of a day; doubles near 1325 are 2e-13 apart.
+    assert!((tstop - tstart - 1.0 / 48.0).abs() < 1e-12);
+    assert_eq!(primary.read_key::<String>(&mut file, "TELESCOP").unwrap(), "TESS");
+    let image = file.hdu(1).unwrap();
+    assert_eq!(image.read_key::<i64>(&mut file, "CAMERA").unwrap(), 1);
+    assert_eq!(image.read_key::<i64>(&mut file, "CCD").unwrap(), 4);
+    assert_eq!(image.read_key::<i64>(&mut file, "DQUALITY").unwrap(), 32);
+    assert_eq!(image.read_key::<String>(&mut file, "EXTNAME").unwrap(), "CAMERA.CCD 1.4 cal");
+
+    let expected = frame(&simulation, 2);
+    let (shape, pixels) = read_image(&written.frames[2], 1);
+    assert_eq!(shape, [SMALL, 44 + SMALL + 1]);
+    for (line, expected) in pixels.chunks_exact(44 + SMALL + 1).zip(expected.chunks_exact(SMALL)) {
+        assert_eq!(line[44..44 + SMALL], *expected);
+        assert!(line[..44].iter().chain(&line[44 + SMALL..]).all(|&value| value == 0.0));
+    }
+    let (_, uncertainty) = read_image(&written.frames[2], 2);
+    let variance = f64::from(expected[0]) / 1425.6 + 720.0 * (9.0_f64 / 1425.6).powi(2);
+    assert!((f64::from(uncertainty[44]) / variance.sqrt() - 1.0).abs() < 1e-6);
+
+    let (shape, cube) = read_image(&written.truth, 0);
+    assert_eq!(shape, [4, SMALL, SMALL]);
+    assert_eq!(cube[2 * SMALL * SMALL..3 * SMALL * SMALL], truth(&simulation, 2));
+    // Nothing else is left in the directory.
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 5);
+}
+
+#[test]
+fn a_whole_ccd_has_the_rows_and_columns_without_sky() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = SimulationSettings { frames: 1, flagged_frames: 0, ..Default::default() };
+    let simulation = simulate(settings);
+    let written = simulation.write(dir.path(), WriteOptions::default(), &Silent).unwrap();
+    let (shape, pixels) = read_image(&written.frames[0], 1);
+    assert_eq!(shape, [2078, 2136]);
+    let last = pixels[2047 * 2136 + 44 + 2047];
+    assert_eq!(last, frame(&simulation, 0)[2048 * 2048 - 1]);
+}
+
+#[test]
+fn compression_loses_nothing() {
+    let simulation = simulate(SimulationSettings { dead_columns: 2, ..small() });
+    let bits = |image: &[f32]| image.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    let plain = tempfile::tempdir().unwrap();
+    let reference = simulation.write(plain.path(), WriteOptions::default(), &Silent).unwrap();
+    let (shape, pixels) = read_image(&reference.frames[3], 1);
+    for (compression, suffix) in [(Compression::Gzip, ".fits.gz"), (Compression::Tiles, ".fits.fz")]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let options = WriteOptions { compression, overwrite: false };
+        let written = simulation.write(dir.path(), options, &Silent).unwrap();
+        assert!(written.frames[3].to_str().unwrap().ends_with(suffix));
+        let bytes = |path: &Path| std::fs::metadata(path).unwrap().len();
+        assert!(bytes(&written.frames[3]) < bytes(&reference.frames[3]));
+        let (compressed_shape, compressed) = read_image(&written.frames[3], 1);
+        assert_eq!(compressed_shape, shape);
+        assert_eq!(bits(&compressed), bits(&pixels), "{suffix}");
+    }
+}
+
+#[test]
+fn files_are_replaced_only_when_asked_and_never_left_half_written() {
+    struct Impatient;
+    impl Progress for Impatient {
+        fn start(&self, _stage: &str, _total: usize) {}
+        fn advance(&self, _n: usize) {}
+        fn finish(&self) {}
+        fn cancelled(&self) -> bool {
+            true
+        }
+    }
+
+    let dir = tempfile::tempdir().unwrap();
+    let simulation = simulate(small());
+    let stopped = simulation.write(dir.path(), WriteOptions::default(), &Impatient);
+    assert!(matches!(stopped, Err(Error::Cancelled)));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+
+    let written = simulation.write(dir.path(), WriteOptions::default(), &Silent).unwrap();
+    let again = simulation.write(dir.path(), WriteOptions::default(), &Silent).unwrap_err();
+    assert!(matches!(again, Error::OutputExists { path } if path == written.frames[0]));
+    let options = WriteOptions { overwrite: true, ..WriteOptions::default() };
+    assert_eq!(simulation.write(dir.path(), options, &Silent).unwrap(), written);
+}
+
+#[test]
+fn wrong_frames_are_refused() {
+    let simulation = simulate(small());
+    let mut out = vec![0.0; SMALL * SMALL];
+    assert!(matches!(simulation.truth(4, &mut out), Err(Error::InvalidArgument(_))));
+    assert!(matches!(simulation.read(0, &mut out[1..]), Err(Error::InvalidArgument(_))));
+    assert!(matches!(simulation.star_light(4, &mut out), Err(Error::InvalidArgument(_))));
+}

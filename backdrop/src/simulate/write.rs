@@ -1,0 +1,253 @@
+//! A simulation on disk: full frame images in the mission's layout, and the truth.
+
+use std::borrow::Cow;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use flate2::write::GzEncoder;
+
+use crate::error::{Error, Result};
+use crate::ffi::{FIRST_SCIENCE_COLUMN, IMAGE_SHAPE, SCIENCE_SIZE};
+use crate::fits::{BLOCK, Writer};
+use crate::output::{WholeFile, write_whole};
+use crate::progress::Progress;
+use crate::source::{FrameInfo, FrameSource, Target};
+
+use super::Simulation;
+use super::settings::{SPACECRAFT_CONFIGURATION, utc};
+
+/// By how much light reaches the barycentre of the solar system later, in days.
+const BARYCENTRIC_CORRECTION: f64 = 0.005_678;
+/// The name of the file with the true background.
+const TRUTH_NAME: &str = "truth.fits";
+
+/// How the images of a simulation are compressed. None of the ways loses a bit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all: `.fits`.
+    #[default]
+    None,
+    /// The whole file by gzip: `.fits.gz`.
+    Gzip,
+    /// Each row of an image by gzip, as a tile-compressed FITS image: `.fits.fz`.
+    Tiles,
+}
+
+impl Compression {
+    /// What is added to a file name ending in `.fits`.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Gzip => ".gz",
+            Self::Tiles => ".fz",
+        }
+    }
+}
+
+/// How [`Simulation::write`] writes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WriteOptions {
+    /// How the images are compressed; the truth never is.
+    pub compression: Compression,
+    /// Whether to replace files that are there already.
+    pub overwrite: bool,
+}
+
+/// What [`Simulation::write`] has written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenFiles {
+    /// The full frame images, in the order of the frames.
+    pub frames: Vec<PathBuf>,
+    /// The true background.
+    pub truth: PathBuf,
+}
+
+impl Simulation {
+    /// Writes all frames into a directory, which is made if need be, and beside them
+    /// `truth.fits`, which holds the true background of all frames as a
+    /// cube (frames, rows, columns) in electrons/s. One frame at a time is in memory.
+    ///
+    /// An image is 2078 rows x 2136 columns for a whole CCD, and `size` rows x (44 + `size`
+    /// + 1) columns for a cut-out; its science area starts at row 0, column 44.
+    ///
+    /// # Errors
+    /// [`Error::OutputExists`] before anything is written if a file is there already and
+    /// not to be replaced; [`Error::Io`] and [`Error::Fits`] if the directory cannot be
+    /// written to; [`Error::Cancelled`] when `progress` says so. Frames that were complete
+    /// by then stay.
+    pub fn write(
+        &self,
+        dir: &Path,
+        options: WriteOptions,
+        progress: &dyn Progress,
+    ) -> Result<WrittenFiles> {
+        std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
+        let frames = self
+            .frames
+            .iter()
+            .map(|frame| dir.join(frame.name.clone() + options.compression.suffix()))
+            .collect::<Vec<_>>();
+        let truth = dir.join(TRUTH_NAME);
+        if !options.overwrite
+            && let Some(path) = frames.iter().chain([&truth]).find(|path| path.exists())
+        {
+            return Err(Error::OutputExists { path: path.clone() });
+        }
+
+        let mut cube = TruthCube::create(self, WholeFile::create(&truth, options.overwrite)?)?;
+        let (rows, columns) = self.shape();
+        let mut frame = vec![0.0; rows * columns];
+        progress.start("simulating", self.frames.len());
+        for (index, path) in frames.iter().enumerate() {
+            if progress.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            self.truth(index, &mut frame)?;
+            cube.write(&frame)?;
+            self.read(index, &mut frame)?;
+            self.write_frame(path, index, &frame, options)?;
+            progress.advance(1);
+        }
+        cube.finish()?;
+        progress.finish();
+        Ok(WrittenFiles { frames, truth })
+    }
+
+    /// Rows and columns of the whole image, those without sky included.
+    fn image_shape(&self) -> (usize, usize) {
+        let size = self.settings.size;
+        if size == SCIENCE_SIZE { IMAGE_SHAPE } else { (size, FIRST_SCIENCE_COLUMN + size + 1) }
+    }
+
+    /// Writes one full frame image.
+    fn write_frame(
+        &self,
+        path: &Path,
+        index: usize,
+        frame: &[f32],
+        options: WriteOptions,
+    ) -> Result<()> {
+        let info = &self.frames[index];
+        let Target { sector, camera, ccd } = self.settings.target;
+        let mut fits = Writer::new(path)?;
+        fits.image::<f32>("PRIMARY", &[], &[])?;
+        fits.text("ORIGIN", "BackDrop simulation", "made-up data")?;
+        fits.text("CREATOR", concat!("backdrop ", env!("CARGO_PKG_VERSION")), "software")?;
+        write_times(&mut fits, info, 0.0)?;
+        write_target(&mut fits, self.settings.target)?;
+        fits.integer("SECTOR", sector.into(), "observing sector")?;
+        let configuration = SPACECRAFT_CONFIGURATION.into();
+        fits.integer("SCCONFIG", configuration, "spacecraft configuration ID")?;
+
+        if options.compression == Compression::Tiles {
+            fits.compress_images()?;
+        }
+        let uncertainty: Vec<f32> =
+            frame.iter().map(|&flux| self.detector.uncertainty(flux)).collect();
+        let (rows, columns) = self.image_shape();
+        for (kind, science) in [("cal", frame), ("uncert", &uncertainty)] {
+            let name = format!("CAMERA.CCD {camera}.{ccd} {kind}");
+            fits.image(&name, &[rows, columns], &self.surround(science))?;
+            write_target(&mut fits, self.settings.target)?;
+            fits.real("EXPOSURE", self.detector.live_time() / 86_400.0, "[d] time on source")?;
+            write_times(&mut fits, info, BARYCENTRIC_CORRECTION)?;
+            fits.real("BARYCORR", BARYCENTRIC_CORRECTION, "[d] barycentric time correction")?;
+            fits.text("BUNIT", "electrons/s", "physical units of image data")?;
+            fits.integer("DQUALITY", info.quality.into(), "data quality flags")?;
+            fits.text("IMAGTYPE", kind, "FFI image type: raw, cal, uncert")?;
+        }
+
+        let bytes = match options.compression {
+            Compression::None | Compression::Tiles => Cow::Borrowed(fits.bytes()?),
+            Compression::Gzip => {
+                let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                let compressed = encoder.write_all(fits.bytes()?).and_then(|()| encoder.finish());
+                Cow::Owned(compressed.map_err(Error::io(path))?)
+            }
+        };
+        write_whole(path, &bytes, options.overwrite)
+    }
+
+    /// The science area amid the rows and columns without sky, which are 0.
+    fn surround(&self, science: &[f32]) -> Vec<f32> {
+        let size = self.settings.size;
+        let (rows, columns) = self.image_shape();
+        let mut image = vec![0.0; rows * columns];
+        for (line, science) in image.chunks_exact_mut(columns).zip(science.chunks_exact(size)) {
+            line[FIRST_SCIENCE_COLUMN..FIRST_SCIENCE_COLUMN + size].copy_from_slice(science);
+        }
+        image
+    }
+}
+
+fn write_target(fits: &mut Writer, target: Target) -> Result<()> {
+    fits.text("TELESCOP", "TESS", "telescope")?;
+    fits.text("INSTRUME", "TESS Photometer", "detector type")?;
+    fits.integer("CAMERA", target.camera.into(), "camera number")?;
+    fits.integer("CCD", target.ccd.into(), "CCD chip number")
+}
+
+/// Writes the times of a frame as they are `correction` days later.
+fn write_times(fits: &mut Writer, info: &FrameInfo, correction: f64) -> Result<()> {
+    let [tstart, tstop] = [info.tstart + correction, info.tstop + correction];
+    fits.real("TSTART", tstart, "[d] observation start time in BTJD")?;
+    fits.real("TSTOP", tstop, "[d] observation stop time in BTJD")?;
+    fits.text("DATE-OBS", &utc(tstart)?.to_string(), "TSTART as UTC calendar date")?;
+    fits.text("DATE-END", &utc(tstop)?.to_string(), "TSTOP as UTC calendar date")
+}
+
+/// The file with the true background. It is larger than memory for a long series of whole
+/// CCDs, so it goes to disk frame by frame: a FITS file of a single image is its header,
+/// the pixels with the most significant byte first, and zeros up to a whole block (FITS
+/// standard, section 3).
+struct TruthCube {
+    file: WholeFile,
+    written: usize,
+}
+
+impl TruthCube {
+    fn create(simulation: &Simulation, file: WholeFile) -> Result<Self> {
+        let (rows, columns) = simulation.shape();
+        let Target { sector, camera, ccd } = simulation.settings.target;
+        let cards = [
+            ("SIMPLE", "T".to_owned(), "conforms to FITS standards"),
+            ("BITPIX", "-32".to_owned(), "array data type"),
+            ("NAXIS", "3".to_owned(), "number of array dimensions"),
+            ("NAXIS1", columns.to_string(), "columns"),
+            ("NAXIS2", rows.to_string(), "rows"),
+            ("NAXIS3", simulation.frames.len().to_string(), "frames, by start time"),
+            ("SECTOR", sector.to_string(), "observing sector"),
+            ("CAMERA", camera.to_string(), "camera number"),
+            ("CCD", ccd.to_string(), "CCD chip number"),
+            ("BUNIT", "'electrons/s'".to_owned(), "true background"),
+        ];
+        let mut header: String = cards
+            .iter()
+            .map(|(keyword, value, comment)| {
+                format!("{:<80}", format!("{keyword:<8}= {value:>20} / {comment}"))
+            })
+            .collect();
+        header += "END";
+        let mut cube = Self { file, written: 0 };
+        let length = header.len().next_multiple_of(BLOCK);
+        cube.write_bytes(format!("{header:<length$}").as_bytes())?;
+        Ok(cube)
+    }
+
+    /// Adds the true background of the next frame.
+    fn write(&mut self, truth: &[f32]) -> Result<()> {
+        let bytes: Vec<u8> = truth.iter().flat_map(|value| value.to_be_bytes()).collect();
+        self.write_bytes(&bytes)
+    }
+
+    fn write_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.written += bytes.len();
+        self.file.write_all(bytes).map_err(Error::io(self.file.path()))
+    }
+
+    fn finish(mut self) -> Result<()> {
+        let padding = self.written.next_multiple_of(BLOCK) - self.written;
+        self.write_bytes(&vec![0; padding])?;
+        self.file.finish()
+    }
+}

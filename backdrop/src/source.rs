@@ -1,0 +1,229 @@
+//! Where frames come from: the [`FrameSource`] trait, and frames held in memory.
+//!
+//! A frame is the science area of one exposure, a matrix `F[row, column]` in
+//! electrons/s, 0-based. The fit asks for frames one by one, so that a source
+//! may keep them on disk ([`FfiSource`](crate::ffi::FfiSource)), in memory
+//! ([`MemorySource`]) or make them up as they are asked for.
+
+use std::fmt;
+
+use crate::error::{Error, Result};
+
+/// The part of the sky survey that a frame or a model belongs to.
+///
+/// ```
+/// use backdrop::source::Target;
+///
+/// let target = Target { sector: 12, camera: 1, ccd: 3 };
+/// assert_eq!(target.to_string(), "sector 12, camera 1, CCD 3");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Target {
+    /// The observing sector, counted from 1.
+    pub sector: u32,
+    /// The camera, 1 to 4.
+    pub camera: u8,
+    /// The CCD of the camera, 1 to 4.
+    pub ccd: u8,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sector {}, camera {}, CCD {}", self.sector, self.camera, self.ccd)
+    }
+}
+
+/// What is known of a frame without reading its pixels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FrameInfo {
+    /// A name for messages and for the list of input files: the file name, if there is one.
+    pub name: String,
+    /// Start of the exposure, in BTJD days.
+    pub tstart: f64,
+    /// End of the exposure, in BTJD days.
+    pub tstop: f64,
+    /// The mission's data quality flags (`DQUALITY`), 0 for a good frame.
+    pub quality: u32,
+}
+
+/// A series of frames of one sector, camera and CCD, sorted by start time.
+///
+/// [`read`](Self::read) may be called from several threads at once.
+pub trait FrameSource: Sync {
+    /// The sector, camera and CCD of all frames.
+    fn target(&self) -> Target;
+
+    /// The science area of every frame, (rows, columns) in pixels.
+    fn shape(&self) -> (usize, usize);
+
+    /// The frames, sorted by `tstart`.
+    fn frames(&self) -> &[FrameInfo];
+
+    /// Reads the frame at position `index` of [`frames`](Self::frames) into `out`,
+    /// row-major (rows, columns), in electrons/s. Pixels without a value are NaN.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if there is no such frame or `out` has another
+    /// length than rows x columns; whatever the place that the frame comes from
+    /// can fail with. After an error the contents of `out` are unspecified.
+    fn read(&self, index: usize, out: &mut [f32]) -> Result<()>;
+}
+
+/// Checks what every [`FrameSource::read`] is called with.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] as documented there.
+pub(crate) fn check_read<S: FrameSource + ?Sized>(
+    source: &S,
+    index: usize,
+    out: &[f32],
+) -> Result<()> {
+    let frames = source.frames().len();
+    if index >= frames {
+        return Err(Error::InvalidArgument(format!(
+            "frame {index} asked for, but there are {frames} frames, counted from 0"
+        )));
+    }
+    let (rows, columns) = source.shape();
+    if out.len() != rows * columns {
+        return Err(Error::InvalidArgument(format!(
+            "a frame of {rows} x {columns} pixels does not fit a buffer of {} values",
+            out.len()
+        )));
+    }
+    Ok(())
+}
+
+/// Frames held in memory.
+///
+/// ```
+/// use backdrop::source::{FrameInfo, FrameSource, MemorySource, Target};
+///
+/// let target = Target { sector: 1, camera: 1, ccd: 4 };
+/// let info = FrameInfo { name: "first".into(), tstart: 1325.3, tstop: 1325.32, quality: 0 };
+/// let source = MemorySource::new(target, (1, 2), vec![(info, vec![100.0, 101.5])])?;
+///
+/// let mut frame = [0.0; 2];
+/// source.read(0, &mut frame)?;
+/// assert_eq!(frame, [100.0, 101.5]);
+/// # Ok::<(), backdrop::error::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct MemorySource {
+    target: Target,
+    shape: (usize, usize),
+    frames: Vec<FrameInfo>,
+    pixels: Vec<Vec<f32>>,
+}
+
+impl MemorySource {
+    /// A source of the given frames, each row-major (rows, columns) in electrons/s.
+    /// They may come in any order and are sorted by `tstart`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if a frame has another number of pixels than
+    /// `shape`, or a `tstart` that is not a number.
+    pub fn new(
+        target: Target,
+        shape: (usize, usize),
+        mut frames: Vec<(FrameInfo, Vec<f32>)>,
+    ) -> Result<Self> {
+        let (rows, columns) = shape;
+        for (info, pixels) in &frames {
+            if pixels.len() != rows * columns {
+                return Err(Error::InvalidArgument(format!(
+                    "frame {:?} has {} pixels, not {rows} x {columns}",
+                    info.name,
+                    pixels.len()
+                )));
+            }
+            if !info.tstart.is_finite() {
+                return Err(Error::InvalidArgument(format!(
+                    "frame {:?} starts at {}, which is no time",
+                    info.name, info.tstart
+                )));
+            }
+        }
+        frames.sort_by(|(a, _), (b, _)| a.tstart.total_cmp(&b.tstart));
+        let (frames, pixels) = frames.into_iter().unzip();
+        Ok(Self { target, shape, frames, pixels })
+    }
+}
+
+impl FrameSource for MemorySource {
+    fn target(&self) -> Target {
+        self.target
+    }
+
+    fn shape(&self) -> (usize, usize) {
+        self.shape
+    }
+
+    fn frames(&self) -> &[FrameInfo] {
+        &self.frames
+    }
+
+    fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
+        check_read(self, index, out)?;
+        out.copy_from_slice(&self.pixels[index]);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TARGET: Target = Target { sector: 12, camera: 1, ccd: 3 };
+
+    fn info(name: &str, tstart: f64) -> FrameInfo {
+        FrameInfo { name: name.into(), tstart, tstop: tstart + 0.02, quality: 0 }
+    }
+
+    #[test]
+    fn frames_are_sorted_by_start_time_with_their_pixels() {
+        let frames = vec![
+            (info("late", 2.0), vec![2.0, 2.5]),
+            (info("early", 1.0), vec![1.0, 1.5]),
+            (info("latest", 3.0), vec![3.0, 3.5]),
+        ];
+        let source = MemorySource::new(TARGET, (2, 1), frames).unwrap();
+        let names: Vec<_> = source.frames().iter().map(|frame| frame.name.as_str()).collect();
+        assert_eq!(names, ["early", "late", "latest"]);
+        let mut out = [0.0; 2];
+        for (index, expected) in [[1.0, 1.5], [2.0, 2.5], [3.0, 3.5]].into_iter().enumerate() {
+            source.read(index, &mut out).unwrap();
+            assert_eq!(out, expected);
+        }
+    }
+
+    #[test]
+    fn wrong_calls_are_errors_that_give_the_numbers() {
+        let source =
+            MemorySource::new(TARGET, (2, 1), vec![(info("only", 1.0), vec![0.0; 2])]).unwrap();
+        let beyond = source.read(1, &mut [0.0; 2]).unwrap_err();
+        assert_eq!(
+            beyond.to_string(),
+            "frame 1 asked for, but there are 1 frames, counted from 0"
+        );
+        let short = source.read(0, &mut [0.0; 3]).unwrap_err();
+        assert_eq!(
+            short.to_string(),
+            "a frame of 2 x 1 pixels does not fit a buffer of 3 values"
+        );
+    }
+
+    #[test]
+    fn frames_of_the_wrong_size_or_without_a_time_are_refused() {
+        let wrong_size = vec![(info("odd", 1.0), vec![0.0; 3])];
+        assert_eq!(
+            MemorySource::new(TARGET, (2, 1), wrong_size).unwrap_err().to_string(),
+            "frame \"odd\" has 3 pixels, not 2 x 1"
+        );
+        let no_time = vec![(info("odd", f64::NAN), vec![0.0; 2])];
+        assert_eq!(
+            MemorySource::new(TARGET, (2, 1), no_time).unwrap_err().to_string(),
+            "frame \"odd\" starts at NaN, which is no time"
+        );
+    }
+}
