@@ -311,6 +311,14 @@ pub trait Splines: Storage {
         x: View<'_, f64, Self>,
     ) -> Result<Self::Plan>;
 
+    /// Columns and values of the matrix `A[x, k] = B_k(x)` over the given rows of the plan, point
+    /// by point, `degree + 1` entries each.
+    fn spline_design(
+        &self,
+        plan: &Self::Plan,
+        rows: Range<usize>,
+    ) -> Result<(Self::Buffer<i32>, Self::Buffer<f64>)>;
+
     /// Adds `sum_k coefficients[batch, k] B_k(x)` over the given rows of the plan to `out`, of
     /// shape `(batch, rows, columns)`.
     fn spline_evaluate_add(

@@ -7,7 +7,7 @@
 use crate::backend::{Backend, View};
 use crate::cpu::math::Math;
 use crate::layout::broadcast_shapes;
-use crate::ops::{AsType, Binary, Clip, ScalarWith, Unary, WithScalar};
+use crate::ops::{AsType, Binary, Clip, NanToNum, ScalarWith, Unary, WithScalar};
 use crate::{Array, Cast, Element, Float, Integer, Numeric, Result};
 
 impl<T: Element, B: Backend> Array<T, B> {
@@ -78,6 +78,25 @@ impl<T: Numeric, B: Backend> Array<T, B> {
     /// The elements restricted to the closed interval from `low` to `high`; NaN stays NaN.
     pub fn clip(&self, low: T, high: T) -> Result<Self> {
         self.map(&Clip { low, high })
+    }
+}
+
+impl<T: Float, B: Backend> Array<T, B> {
+    /// The elements with NaN and the infinities replaced, as NumPy's `nan_to_num`.
+    ///
+    /// ```
+    /// # use array_api::{Array, Cpu};
+    /// let x = Array::from_slice(&Cpu::new(), &[1.0, f64::NAN, f64::NEG_INFINITY])?;
+    /// assert_eq!(x.nan_to_num(0.0, 9.0, -9.0)?.to_vec()?, [1.0, 0.0, -9.0]);
+    /// # Ok::<(), array_api::Error>(())
+    /// ```
+    pub fn nan_to_num(&self, nan: T, posinf: T, neginf: T) -> Result<Self> {
+        self.map(&NanToNum { nan, posinf, neginf })
+    }
+
+    /// [`Array::nan_to_num`] in place.
+    pub fn nan_to_num_assign(&mut self, nan: T, posinf: T, neginf: T) -> Result<()> {
+        self.map_assign(&NanToNum { nan, posinf, neginf })
     }
 }
 
@@ -256,7 +275,7 @@ predicates! {
 }
 
 macro_rules! binary_functions {
-    ($($(#[$doc:meta])* $name:ident, $assign:ident, $scalar:ident, $op:ident<$bound:path>,
+    ($($(#[$doc:meta])* $name:ident, $assign:ident, $scalar:ident, $scalar_assign:ident, $op:ident<$bound:path>,
         ($in1:literal, $in2:literal) => $out:literal, |$a:ident, $b:ident| $body:expr;)*) => {
         /// Operation types of the binary functions that keep the element type.
         pub mod binary {
@@ -295,6 +314,11 @@ macro_rules! binary_functions {
                 pub fn $scalar(&self, scalar: T) -> Result<Self> {
                     self.map(&WithScalar(binary::$op, scalar))
                 }
+
+                #[doc = concat!("[`Array::", stringify!($name), "`] in place with the same second argument everywhere.")]
+                pub fn $scalar_assign(&mut self, scalar: T) -> Result<()> {
+                    self.map_assign(&WithScalar(binary::$op, scalar))
+                }
             }
         )*
     };
@@ -302,54 +326,54 @@ macro_rules! binary_functions {
 
 binary_functions! {
     /// Sum.
-    add, add_assign, add_scalar, Add<Numeric>, (1.0, 2.0) => 3.0, |a, b| a.add(b);
+    add, add_assign, add_scalar, add_scalar_assign, Add<Numeric>, (1.0, 2.0) => 3.0, |a, b| a.add(b);
     /// Difference.
-    subtract, subtract_assign, subtract_scalar, Subtract<Numeric>, (3.0, 2.0) => 1.0, |a, b| a.subtract(b);
+    subtract, subtract_assign, subtract_scalar, subtract_scalar_assign, Subtract<Numeric>, (3.0, 2.0) => 1.0, |a, b| a.subtract(b);
     /// Product.
-    multiply, multiply_assign, multiply_scalar, Multiply<Numeric>, (3.0, 2.0) => 6.0, |a, b| a.multiply(b);
+    multiply, multiply_assign, multiply_scalar, multiply_scalar_assign, Multiply<Numeric>, (3.0, 2.0) => 6.0, |a, b| a.multiply(b);
     /// Quotient.
-    divide, divide_assign, divide_scalar, Divide<Float>, (3.0, 2.0) => 1.5, |a, b| a / b;
+    divide, divide_assign, divide_scalar, divide_scalar_assign, Divide<Float>, (3.0, 2.0) => 1.5, |a, b| a / b;
     /// Quotient rounded down; integers divided by zero give zero, as in NumPy.
-    floor_divide, floor_divide_assign, floor_divide_scalar, FloorDivide<Numeric>, (-7.0, 2.0) => -4.0,
+    floor_divide, floor_divide_assign, floor_divide_scalar, floor_divide_scalar_assign, FloorDivide<Numeric>, (-7.0, 2.0) => -4.0,
         |a, b| a.floor_divide(b);
     /// Remainder of [`Array::floor_divide`], with the sign of the divisor.
-    remainder, remainder_assign, remainder_scalar, Remainder<Numeric>, (-7.0, 2.0) => 1.0,
+    remainder, remainder_assign, remainder_scalar, remainder_scalar_assign, Remainder<Numeric>, (-7.0, 2.0) => 1.0,
         |a, b| a.remainder(b);
     /// The first argument to the power of the second.
-    pow, pow_assign, pow_scalar, Pow<Float>, (2.0, 10.0) => 1024.0, |a, b| Math::pow(a, b);
+    pow, pow_assign, pow_scalar, pow_scalar_assign, Pow<Float>, (2.0, 10.0) => 1024.0, |a, b| Math::pow(a, b);
     /// The larger one; NaN if either is NaN.
-    maximum, maximum_assign, maximum_scalar, Maximum<Numeric>, (1.0, 2.0) => 2.0,
+    maximum, maximum_assign, maximum_scalar, maximum_scalar_assign, Maximum<Numeric>, (1.0, 2.0) => 2.0,
         |a, b| if a > b || a.is_nan_value() { a } else { b };
     /// The smaller one; NaN if either is NaN.
-    minimum, minimum_assign, minimum_scalar, Minimum<Numeric>, (1.0, 2.0) => 1.0,
+    minimum, minimum_assign, minimum_scalar, minimum_scalar_assign, Minimum<Numeric>, (1.0, 2.0) => 1.0,
         |a, b| if a < b || a.is_nan_value() { a } else { b };
     /// Angle of the point (x = second, y = first argument) in radians, from -pi to pi.
-    atan2, atan2_assign, atan2_scalar, Atan2<Float>, (0.0, 1.0) => 0.0, |a, b| num_traits::Float::atan2(a, b);
+    atan2, atan2_assign, atan2_scalar, atan2_scalar_assign, Atan2<Float>, (0.0, 1.0) => 0.0, |a, b| num_traits::Float::atan2(a, b);
     /// `sqrt(a^2 + b^2)` without overflow on the way.
-    hypot, hypot_assign, hypot_scalar, Hypot<Float>, (3.0, 4.0) => 5.0, |a, b| num_traits::Float::hypot(a, b);
+    hypot, hypot_assign, hypot_scalar, hypot_scalar_assign, Hypot<Float>, (3.0, 4.0) => 5.0, |a, b| num_traits::Float::hypot(a, b);
     /// The size of the first argument with the sign of the second.
-    copysign, copysign_assign, copysign_scalar, CopySign<Float>, (3.0, -0.0) => -3.0,
+    copysign, copysign_assign, copysign_scalar, copysign_scalar_assign, CopySign<Float>, (3.0, -0.0) => -3.0,
         |a, b| num_traits::Float::copysign(a, b);
     /// The next floating point number after the first argument towards the second.
-    nextafter, nextafter_assign, nextafter_scalar, NextAfter<Float>, (1.0, 1.0) => 1.0,
+    nextafter, nextafter_assign, nextafter_scalar, nextafter_scalar_assign, NextAfter<Float>, (1.0, 1.0) => 1.0,
         |a, b| a.next_after(b);
     /// `log(exp(a) + exp(b))` without overflow on the way.
-    logaddexp, logaddexp_assign, logaddexp_scalar, LogAddExp<Float>, (0.0, 0.0) => 0.6931471805599453,
+    logaddexp, logaddexp_assign, logaddexp_scalar, logaddexp_scalar_assign, LogAddExp<Float>, (0.0, 0.0) => 0.6931471805599453,
         |a, b| logaddexp(a, b);
     /// Bits set in both.
-    bitwise_and, bitwise_and_assign, bitwise_and_scalar, BitwiseAnd<Integer>, (6, 3) => 2,
+    bitwise_and, bitwise_and_assign, bitwise_and_scalar, bitwise_and_scalar_assign, BitwiseAnd<Integer>, (6, 3) => 2,
         |a, b| a.bitwise_and(b);
     /// Bits set in either.
-    bitwise_or, bitwise_or_assign, bitwise_or_scalar, BitwiseOr<Integer>, (6, 3) => 7,
+    bitwise_or, bitwise_or_assign, bitwise_or_scalar, bitwise_or_scalar_assign, BitwiseOr<Integer>, (6, 3) => 7,
         |a, b| a.bitwise_or(b);
     /// Bits set in one of the two.
-    bitwise_xor, bitwise_xor_assign, bitwise_xor_scalar, BitwiseXor<Integer>, (6, 3) => 5,
+    bitwise_xor, bitwise_xor_assign, bitwise_xor_scalar, bitwise_xor_scalar_assign, BitwiseXor<Integer>, (6, 3) => 5,
         |a, b| a.bitwise_xor(b);
     /// The first argument shifted towards the high bits.
-    bitwise_left_shift, bitwise_left_shift_assign, bitwise_left_shift_scalar, LeftShift<Integer>, (3, 2) => 12,
+    bitwise_left_shift, bitwise_left_shift_assign, bitwise_left_shift_scalar, bitwise_left_shift_scalar_assign, LeftShift<Integer>, (3, 2) => 12,
         |a, b| a.bitwise_left_shift(b);
     /// The first argument shifted towards the low bits, the sign kept.
-    bitwise_right_shift, bitwise_right_shift_assign, bitwise_right_shift_scalar, RightShift<Integer>,
+    bitwise_right_shift, bitwise_right_shift_assign, bitwise_right_shift_scalar, bitwise_right_shift_scalar_assign, RightShift<Integer>,
         (-12, 2) => -3, |a, b| a.bitwise_right_shift(b);
 }
 

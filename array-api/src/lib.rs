@@ -70,4 +70,4 @@ pub use error::{Error, Result};
 pub use linear_algebra::linalg;
 pub use slice::{Ellipsis, NewAxis, SliceItem};
 pub use sparse::Csr;
-pub use spline::{BSplineBasis, BSplineOperator};
+pub use spline::{BSplineBasis, PiecewisePolynomials, SplineOperator};

@@ -78,6 +78,27 @@ impl<T: Element> Unary<T> for Clip<T> {
     }
 }
 
+/// Replacement of what is not finite.
+#[derive(Debug, Clone, Copy)]
+pub struct NanToNum<T> {
+    /// What stands for NaN.
+    pub nan: T,
+    /// What stands for infinity.
+    pub posinf: T,
+    /// What stands for minus infinity.
+    pub neginf: T,
+}
+
+impl<T: crate::Float> Unary<T> for NanToNum<T> {
+    type Out = T;
+    #[inline(always)]
+    fn apply(&self, x: T) -> T {
+        let x = if x.is_nan_value() { self.nan } else { x };
+        let x = if x == T::HIGHEST { self.posinf } else { x };
+        if x == T::LOWEST { self.neginf } else { x }
+    }
+}
+
 /// A function over many elements, built up from partial results in a fixed order.
 pub trait Reduction<T: Element>: Send + Sync + 'static {
     /// What is kept while elements come in.

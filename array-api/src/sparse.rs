@@ -64,6 +64,22 @@ impl<T: Float, B: Backend> Csr<T, B> {
         })
     }
 
+    /// A matrix of arrays that are known to fit together, as in [`Csr::new`].
+    pub(crate) fn from_parts(
+        shape: [usize; 2],
+        indptr: Array<i32, B>,
+        indices: Array<i32, B>,
+        data: Array<T, B>,
+    ) -> Result<Self> {
+        if i32::try_from(data.len()).is_err() {
+            return Err(Error::InvalidArgument {
+                operation: "Csr",
+                reason: format!("{} entries are more than 32-bit indices can count", data.len()),
+            });
+        }
+        Ok(Self { indptr, indices, data, rows: 0..shape[0], columns: shape[1] })
+    }
+
     /// The entries of a dense matrix that are not zero.
     pub fn from_dense(dense: &Array<T, B>) -> Result<Self> {
         let &[rows, columns] = dense.shape() else {

@@ -106,12 +106,19 @@ impl BSplineBasis {
     /// The basis as one polynomial for each function and interval.
     pub fn piecewise_polynomials(&self) -> PiecewisePolynomials {
         let breakpoints = self.breakpoints().to_vec();
-        let d = self.degree;
-        let mut coefficients = Vec::with_capacity((breakpoints.len() - 1) * (d + 1) * (d + 1));
-        for (interval, ends) in breakpoints.windows(2).enumerate() {
-            coefficients.extend(self.local_polynomials(interval, 0.5 * (ends[0] + ends[1])));
+        let centres: Vec<f64> = breakpoints.windows(2).map(|ends| 0.5 * (ends[0] + ends[1])).collect();
+        let coefficients = centres
+            .iter()
+            .enumerate()
+            .flat_map(|(interval, &centre)| self.local_polynomials(interval, centre))
+            .collect();
+        PiecewisePolynomials {
+            degree: self.degree,
+            functions: self.len(),
+            breakpoints,
+            centres,
+            coefficients,
         }
-        PiecewisePolynomials { degree: d, functions: self.len(), breakpoints, coefficients }
     }
 
     /// Coefficients of `(x - centre)^p` of the functions not zero on an interval, by the
@@ -140,31 +147,103 @@ impl BSplineBasis {
     /// The matrix `A[x, k] = B_k(x)` for points `x` of any shape, one row each in row-major
     /// order (SciPy's `BSpline.design_matrix`).
     pub fn design_matrix<B: Backend>(&self, x: &Array<f64, B>) -> Result<Csr<f64, B>> {
-        let points = x.to_vec()?;
-        let width = self.degree + 1;
-        let mut indices = Vec::with_capacity(points.len() * width);
-        let mut data = Vec::with_capacity(points.len() * width);
-        for &point in &points {
-            let (first, values) = self.nonzero_functions(point);
-            indices.extend((first..first + width).map(|k| k as i32));
-            data.extend(values);
-        }
-        let indptr = (0..=points.len()).map(|row| (row * width) as i32).collect();
-        Csr::new(x.backend(), [points.len(), self.len()], indptr, indices, data)
+        self.at(x)?.design_matrix()
     }
 
     /// Prepares the basis for the points `x`, of any shape.
-    pub fn at<B: Backend>(&self, x: &Array<f64, B>) -> Result<BSplineOperator<B>> {
+    pub fn at<B: Backend>(&self, x: &Array<f64, B>) -> Result<SplineOperator<B>> {
+        self.piecewise_polynomials().at(x)
+    }
+}
+
+/// A basis of piecewise polynomials: a function is a polynomial on each interval, and at most
+/// `degree + 1` neighbouring functions are not zero there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PiecewisePolynomials {
+    degree: usize,
+    functions: usize,
+    breakpoints: Vec<f64>,
+    centres: Vec<f64>,
+    coefficients: Vec<f64>,
+}
+
+/// The highest degree that operators take.
+pub const MAX_DEGREE: usize = 15;
+
+impl PiecewisePolynomials {
+    /// The powers `1, x, x^2, ...`, `count` of them, as a basis with a single interval.
+    ///
+    /// ```
+    /// use array_api::{Array, Cpu, spline::PiecewisePolynomials};
+    ///
+    /// let x = Array::from_slice(&Cpu::new(), &[2.0, 3.0])?;
+    /// let powers = PiecewisePolynomials::powers(3)?.at(&x)?;
+    /// // The sums of 1, x and x^2 over the points.
+    /// assert_eq!(powers.project(&x.ones_like()?)?.to_vec()?, [2.0, 5.0, 13.0]);
+    /// # Ok::<(), array_api::Error>(())
+    /// ```
+    pub fn powers(count: usize) -> Result<Self> {
+        let degree = count.checked_sub(1).ok_or_else(|| Error::InvalidArgument {
+            operation: "PiecewisePolynomials::powers",
+            reason: "at least one power is needed".into(),
+        })?;
+        let mut coefficients = vec![0.0; count * count];
+        coefficients.iter_mut().step_by(count + 1).for_each(|c| *c = 1.0);
+        Ok(Self {
+            degree,
+            functions: count,
+            breakpoints: vec![f64::NEG_INFINITY, f64::INFINITY],
+            centres: vec![0.0],
+            coefficients,
+        })
+    }
+
+    /// Degree of the polynomials.
+    pub fn degree(&self) -> usize {
+        self.degree
+    }
+
+    /// Number of basis functions; functions `i..=i + degree` are not zero on interval `i`.
+    pub fn functions(&self) -> usize {
+        self.functions
+    }
+
+    /// Ends of the intervals. Points outside belong to the first or the last one.
+    pub fn breakpoints(&self) -> &[f64] {
+        &self.breakpoints
+    }
+
+    /// For each interval the point that powers are counted from.
+    pub fn centres(&self) -> &[f64] {
+        &self.centres
+    }
+
+    /// Coefficients `[interval][function][power]`, in powers of the distance from the centre.
+    pub fn coefficients(&self) -> &[f64] {
+        &self.coefficients
+    }
+
+    /// Prepares the basis for the points `x`, of any shape.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a degree above [`MAX_DEGREE`].
+    pub fn at<B: Backend>(&self, x: &Array<f64, B>) -> Result<SplineOperator<B>> {
+        if self.degree > MAX_DEGREE {
+            return Err(Error::InvalidArgument {
+                operation: "PiecewisePolynomials::at",
+                reason: format!("degree {} is above {MAX_DEGREE}", self.degree),
+            });
+        }
         let (rows, columns) = match *x.shape() {
             [] => (1, 1),
             [n] => (1, n),
             [rows, ref rest @ ..] => (rows, rest.iter().product()),
         };
-        let plan =
-            x.backend().spline_plan(&self.piecewise_polynomials(), x.reshape(&[rows, columns])?.view())?;
-        Ok(BSplineOperator {
+        let plan = x.backend().spline_plan(self, x.reshape(&[rows, columns])?.view())?;
+        Ok(SplineOperator {
             plan: Arc::new(plan),
-            functions: self.len(),
+            functions: self.functions,
+            degree: self.degree,
             rows: 0..rows,
             columns,
             shape: x.shape().to_vec(),
@@ -173,32 +252,19 @@ impl BSplineBasis {
     }
 }
 
-/// A basis of piecewise polynomials, as a backend sees it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PiecewisePolynomials {
-    /// Degree of the polynomials.
-    pub degree: usize,
-    /// Number of basis functions; functions `i..=i + degree` are not zero on interval `i`.
-    pub functions: usize,
-    /// Ends of the intervals; the last interval is closed.
-    pub breakpoints: Vec<f64>,
-    /// `[interval][function][power]`: coefficients in powers of the distance from the middle of
-    /// the interval.
-    pub coefficients: Vec<f64>,
-}
-
-/// A B-spline basis at fixed points: the matrix `A[x, k] = B_k(x)` as an operator.
+/// A basis at fixed points: the matrix `A[x, k] = B_k(x)` as an operator.
 #[derive(Debug)]
-pub struct BSplineOperator<B: Backend> {
+pub struct SplineOperator<B: Backend> {
     plan: Arc<B::Plan>,
     functions: usize,
+    degree: usize,
     rows: Range<usize>,
     columns: usize,
     shape: Vec<usize>,
     backend: B,
 }
 
-impl<B: Backend> Clone for BSplineOperator<B> {
+impl<B: Backend> Clone for SplineOperator<B> {
     fn clone(&self) -> Self {
         Self {
             plan: Arc::clone(&self.plan),
@@ -210,7 +276,7 @@ impl<B: Backend> Clone for BSplineOperator<B> {
     }
 }
 
-impl<B: Backend> BSplineOperator<B> {
+impl<B: Backend> SplineOperator<B> {
     /// Shape of the points.
     pub fn shape(&self) -> &[usize] {
         &self.shape
@@ -225,7 +291,7 @@ impl<B: Backend> BSplineOperator<B> {
     pub fn rows(&self, rows: Range<usize>) -> Result<Self> {
         if self.shape.len() < 2 || rows.start > rows.end || rows.end > self.rows.len() {
             return Err(Error::IndexOutOfRange {
-                operation: "BSplineOperator::rows",
+                operation: "SplineOperator::rows",
                 index: rows.end.max(rows.start) as i64,
                 length: if self.shape.len() < 2 { 0 } else { self.rows.len() },
             });
@@ -234,6 +300,20 @@ impl<B: Backend> BSplineOperator<B> {
         part.shape[0] = rows.len();
         part.rows = self.rows.start + rows.start..self.rows.start + rows.end;
         Ok(part)
+    }
+
+    /// The matrix itself, one row for each point, with `degree + 1` entries each.
+    pub fn design_matrix(&self) -> Result<Csr<f64, B>> {
+        let points = self.rows.len() * self.columns;
+        let width = self.degree + 1;
+        let (indices, data) = self.backend.spline_design(&self.plan, self.rows.clone())?;
+        let indptr: Vec<i32> = (0..=points).map(|row| (row * width) as i32).collect();
+        Csr::from_parts(
+            [points, self.functions],
+            Array::from_vec(&self.backend, indptr, &[points + 1])?,
+            Array::from_buffer(&self.backend, indices, &[points * width]),
+            Array::from_buffer(&self.backend, data, &[points * width]),
+        )
     }
 
     /// `A c`: the splines with the given coefficients, of shape `(..., functions)`, at the points;
@@ -245,7 +325,7 @@ impl<B: Backend> BSplineOperator<B> {
         Ok(out)
     }
 
-    /// Adds [`BSplineOperator::evaluate`] to `out`.
+    /// Adds [`SplineOperator::evaluate`] to `out`.
     pub fn evaluate_add(&self, coefficients: &Array<f64, B>, out: &mut Array<f64, B>) -> Result<()> {
         let (batch, count) = self.batch_of(coefficients.shape(), &[self.functions], "evaluate_add")?;
         if *out.shape() != [batch, &self.shape].concat() {

@@ -10,22 +10,18 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::{Cpu, CpuBuffer, contiguous};
+use crate::Result;
 use crate::backend::{Splines, View};
 use crate::layout::Layout;
 use crate::spline::PiecewisePolynomials;
-use crate::{Error, Result};
 
 /// Partial sums kept side by side.
 const LANES: usize = 8;
-
-/// The highest degree whose loops are unrolled.
-const MAX_DEGREE: usize = 7;
 
 /// A basis at the points of an image: each row cut into runs within one knot interval.
 #[derive(Debug)]
 pub struct SplinePlan {
     basis: PiecewisePolynomials,
-    centres: Vec<f64>,
     x: Vec<f64>,
     columns: usize,
     /// Runs of row `i` are number `first_run[i]..first_run[i + 1]`.
@@ -48,8 +44,8 @@ impl SplinePlan {
 
     /// Coefficients of function `j` of an interval, in powers of `s`.
     fn polynomial(&self, interval: usize, j: usize) -> &[f64] {
-        let terms = self.basis.degree + 1;
-        &self.basis.coefficients[(interval * terms + j) * terms..][..terms]
+        let terms = self.basis.degree() + 1;
+        &self.basis.coefficients()[(interval * terms + j) * terms..][..terms]
     }
 }
 
@@ -121,7 +117,7 @@ fn project<const TERMS: usize>(plan: &SplinePlan, rows: &Range<usize>, f: &[f64]
             let moments = arch.dispatch(Moments::<TERMS> {
                 x: &x[span.clone()],
                 f: &f[span],
-                centre: plan.centres[interval],
+                centre: plan.basis.centres()[interval],
             });
             for (j, sum) in out[interval..interval + TERMS].iter_mut().enumerate() {
                 let polynomial = plan.polynomial(interval, j);
@@ -148,23 +144,33 @@ fn evaluate_add<const TERMS: usize>(
                     *sum += weight * p;
                 }
             }
-            let centre = plan.centres[interval];
+            let centre = plan.basis.centres()[interval];
             arch.dispatch(AddPolynomial { x: &x[span.clone()], centre, c, out: &mut out[span] });
         }
     }
 }
 
-/// Calls a function with the number of terms of a degree as a constant.
+/// Calls a function with the number of terms of a degree, at most [`crate::spline::MAX_DEGREE`],
+/// as a constant.
 macro_rules! with_terms {
     ($degree:expr, $function:ident($($argument:expr),*)) => {
         match $degree {
+            0 => $function::<1>($($argument),*),
             1 => $function::<2>($($argument),*),
             2 => $function::<3>($($argument),*),
             3 => $function::<4>($($argument),*),
             4 => $function::<5>($($argument),*),
             5 => $function::<6>($($argument),*),
             6 => $function::<7>($($argument),*),
-            _ => $function::<8>($($argument),*),
+            7 => $function::<8>($($argument),*),
+            8 => $function::<9>($($argument),*),
+            9 => $function::<10>($($argument),*),
+            10 => $function::<11>($($argument),*),
+            11 => $function::<12>($($argument),*),
+            12 => $function::<13>($($argument),*),
+            13 => $function::<14>($($argument),*),
+            14 => $function::<15>($($argument),*),
+            _ => $function::<16>($($argument),*),
         }
     };
 }
@@ -173,15 +179,10 @@ impl Splines for Cpu {
     type Plan = SplinePlan;
 
     fn spline_plan(&self, basis: &PiecewisePolynomials, x: View<'_, f64, Self>) -> Result<SplinePlan> {
-        if basis.degree > MAX_DEGREE {
-            return Err(Error::InvalidArgument {
-                operation: "BSplineBasis::at",
-                reason: format!("degree {} is above {MAX_DEGREE}", basis.degree),
-            });
-        }
         let columns = x.layout.shape()[1];
         let x = contiguous(x).into_owned();
-        let inner = &basis.breakpoints[1..basis.breakpoints.len() - 1];
+        let ends = basis.breakpoints();
+        let inner = &ends[1..ends.len() - 1];
         let mut first_run = vec![0];
         let mut runs: Vec<Run> = Vec::new();
         for row in x.chunks(columns.max(1)) {
@@ -206,8 +207,38 @@ impl Splines for Cpu {
             }
             first_run.push(runs.len() as u32);
         }
-        let centres = basis.breakpoints.windows(2).map(|ends| 0.5 * (ends[0] + ends[1])).collect();
-        Ok(SplinePlan { basis: basis.clone(), centres, x, columns, first_run, runs })
+        Ok(SplinePlan { basis: basis.clone(), x, columns, first_run, runs })
+    }
+
+    fn spline_design(
+        &self,
+        plan: &SplinePlan,
+        rows: Range<usize>,
+    ) -> Result<(CpuBuffer<i32>, CpuBuffer<f64>)> {
+        let terms = plan.basis.degree() + 1;
+        let entries = rows.len() * plan.columns * terms;
+        let (mut indices, mut data) = (CpuBuffer::unspecified(entries)?, CpuBuffer::unspecified(entries)?);
+        let mut places = indices.chunks_mut(terms).zip(data.chunks_mut(terms));
+        for row in rows {
+            let (x, runs) = plan.row(row);
+            for run in runs {
+                let interval = run.interval as usize;
+                let centre = plan.basis.centres()[interval];
+                for (x, (columns, values)) in x[run.start as usize..run.end as usize].iter().zip(&mut places)
+                {
+                    let s = x - centre;
+                    for (j, (column, value)) in columns.iter_mut().zip(values).enumerate() {
+                        *column = (interval + j) as i32;
+                        *value = plan
+                            .polynomial(interval, j)
+                            .iter()
+                            .rev()
+                            .fold(0.0, |sum: f64, c| sum.mul_add(s, *c));
+                    }
+                }
+            }
+        }
+        Ok((indices, data))
     }
 
     fn spline_evaluate_add(
@@ -243,7 +274,7 @@ impl Splines for Cpu {
         f: View<'_, f64, Self>,
     ) -> Result<CpuBuffer<f64>> {
         let batch = f.layout.shape()[0];
-        let functions = plan.basis.functions;
+        let functions = plan.basis.functions();
         let f = contiguous(f);
         let mut out = CpuBuffer::zeros(batch * functions)?;
         if f.is_empty() {
@@ -251,7 +282,7 @@ impl Splines for Cpu {
         }
         let size = rows.len() * plan.columns;
         for (f, out) in f.chunks(size).zip(out.chunks_mut(functions)) {
-            with_terms!(plan.basis.degree, project(plan, &rows, f, out));
+            with_terms!(plan.basis.degree(), project(plan, &rows, f, out));
         }
         Ok(out)
     }
@@ -264,8 +295,8 @@ fn evaluate_batch(
     out: &mut [f64],
     size: usize,
 ) {
-    let functions = plan.basis.functions;
+    let functions = plan.basis.functions();
     for (coefficients, out) in coefficients.chunks(functions).zip(out.chunks_mut(size)) {
-        with_terms!(plan.basis.degree, evaluate_add(plan, rows, coefficients, out));
+        with_terms!(plan.basis.degree(), evaluate_add(plan, rows, coefficients, out));
     }
 }
