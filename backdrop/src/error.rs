@@ -177,6 +177,10 @@ pub enum Error {
     #[error("{0}")]
     InvalidArgument(String),
 
+    /// An array operation failed: no memory, or a backend that cannot be used.
+    #[error(transparent)]
+    Array(#[from] array_api::Error),
+
     /// The caller asked to stop before the work was done.
     #[error("cancelled")]
     Cancelled,

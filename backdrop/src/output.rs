@@ -69,8 +69,7 @@ impl WholeFile {
     pub fn finish(self) -> Result<()> {
         let Self { file, path, overwrite } = self;
         file.as_file().sync_all().map_err(Error::io(&path))?;
-        let persisted =
-            if overwrite { file.persist(&path) } else { file.persist_noclobber(&path) };
+        let persisted = if overwrite { file.persist(&path) } else { file.persist_noclobber(&path) };
         match persisted {
             Ok(_) => Ok(()),
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {

@@ -72,7 +72,7 @@ impl FfiHeader {
         match Kind::of(path)?.0 {
             Kind::Gzip => {
                 let bytes = gzip::first_bytes(path, HEADER_BYTES)?;
-                let mut header = Self::parse(&mut Reader::open_bytes(path, &bytes)?)?;
+                let mut header = Self::parse(&mut Reader::open_bytes(path, &bytes)?, None)?;
                 if header.storage == Storage::Tiles {
                     return Err(not_an_ffi(path, "compressed twice, by gzip and fpack; unpack it"));
                 }
@@ -81,8 +81,8 @@ impl FfiHeader {
             }
             _ => {
                 let mut reader = Reader::open(path)?;
-                reader.check_whole()?;
-                Self::parse(&mut reader)
+                let hdus = reader.check_whole()?;
+                Self::parse(&mut reader, Some(hdus))
             }
         }
     }
@@ -94,8 +94,9 @@ impl FfiHeader {
         largest_cutout(self.rows, self.columns)
     }
 
-    /// Reads an open file's headers.
-    fn parse(reader: &mut Reader) -> Result<Self> {
+    /// Reads the headers of an open file, or of the first part of one, whose number
+    /// of HDUs is not known.
+    fn parse(reader: &mut Reader, hdus: Option<usize>) -> Result<Self> {
         let path = reader.path().to_owned();
         reader.select(0)?;
         let (tstart, tstop) = (reader.require("TSTART")?, reader.require("TSTOP")?);
@@ -109,7 +110,7 @@ impl FfiHeader {
         let data_release = reader.number("DATA_REL");
         let primary_sector = reader.number("SECTOR");
 
-        let image = find_image(reader)?;
+        let image = find_image(reader, hdus)?;
         let (rows, columns) = ccd_shape(&image).map_err(|reason| not_an_ffi(&path, reason))?;
         if let Some(kind) = reader.text("IMAGTYPE").filter(|kind| kind != "cal") {
             return Err(not_an_ffi(&path, format!("the image is of type {kind:?}, not \"cal\"")));
@@ -153,14 +154,14 @@ impl FfiHeader {
 
 /// Moves to the first image of two axes after the primary HDU: HDU 1 as the pipeline
 /// writes it, perhaps a later one after a file was repacked.
-fn find_image(reader: &mut Reader) -> Result<Image> {
+fn find_image(reader: &mut Reader, hdus: Option<usize>) -> Result<Image> {
     let path = reader.path().to_owned();
     let mut found = "there is no image after the primary header".to_owned();
-    for hdu in 1.. {
+    for hdu in 1..hdus.unwrap_or(usize::MAX) {
         match reader.select(hdu) {
             Ok(()) => {}
-            // The end of the file, unless it is damaged in the very place.
-            Err(_) if hdu > 1 => break,
+            // The end of what there is of the file.
+            Err(_) if hdus.is_none() && hdu > 1 => break,
             Err(error) => return Err(error),
         }
         match reader.image()? {

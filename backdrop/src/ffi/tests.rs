@@ -1,33 +1,411 @@
-use super::*;
-use crate::fits::handmade::*;
-use crate::source::FrameSource;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
-fn ffi(rows: usize, columns: usize) -> Vec<Hdu> {
-    let pixels: Vec<u8> = (0..rows * columns).flat_map(|i| (i as f32).to_be_bytes()).collect();
-    let p = Hdu::primary().card("TSTART", 1325.3).card("TSTOP", 1325.32);
-    let i = Hdu::image(-32, &[rows, columns], pixels).card("CAMERA", 1).card("CCD", 4).card("DQUALITY", 0);
-    vec![p, i.clone(), i]
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tempfile::TempDir;
+
+use super::*;
+use crate::error::{Error, Result};
+use crate::fits::handmade::{Hdu, file_of};
+use crate::fits::{BLOCK, Writer};
+use crate::source::{FrameInfo, FrameSource, Target};
+
+/// More rows than are read at once, twice, and not a multiple of that.
+const ROWS: usize = 150;
+const COLUMNS: usize = 199;
+const NAME: &str = "tess2019140104343-s0012-1-3-0144-s_ffic.fits";
+const TARGET: Target = Target { sector: 12, camera: 1, ccd: 3 };
+
+/// The pixel at a position of the whole image, margins included.
+fn pixel(row: usize, column: usize) -> f32 {
+    (row * 1000 + column) as f32 + 0.25
 }
-#[test]
-fn timing() {
+
+fn pixels() -> Vec<f32> {
+    (0..ROWS * COLUMNS).map(|index| pixel(index / COLUMNS, index % COLUMNS)).collect()
+}
+
+fn primary() -> Hdu {
+    Hdu::primary()
+        .card("TSTART", "1625.25")
+        .card("TSTOP", "1625.27")
+        .card("PROCVER", "'spoc-4.0'")
+        .card("DATA_REL", 17)
+}
+
+fn image() -> Hdu {
+    let data = pixels().into_iter().flat_map(f32::to_be_bytes).collect();
+    Hdu::image(-32, &[ROWS, COLUMNS], data)
+        .card("CAMERA", 1)
+        .card("CCD", 3)
+        .card("EXPOSURE", "0.0165")
+        .card("BUNIT", "'electrons/s'")
+        .card("DQUALITY", 32)
+        .card("IMAGTYPE", "'cal     '")
+}
+
+/// A whole file: primary HDU, image, uncertainties.
+fn ffi() -> Vec<u8> {
+    file_of(&[primary(), image(), image().set("IMAGTYPE", "'uncert  '")])
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn save(dir: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = dir.path().join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn read_all(path: PathBuf, size: usize) -> Result<Vec<f32>> {
+    let source = FfiSource::open(vec![path], Some(size))?;
+    let mut out = vec![0.0; size * size];
+    source.read(0, &mut out).map(|()| out)
+}
+
+fn science(size: usize) -> Vec<f32> {
+    (0..size * size).map(|index| pixel(index / size, 44 + index % size)).collect()
+}
+
+/// The message for a file of `hdus`, without its path.
+fn refusal(hdus: &[Hdu]) -> String {
     let dir = tempfile::tempdir().unwrap();
-    let p = dir.path().join("tess2018206192942-s0001-1-4-0120-s_ffic.fits");
-    std::fs::write(&p, file_of(&ffi(2078, 2136))).unwrap();
-    let gz = dir.path().join("b.fits.gz");
-    {
-        use std::io::Write;
-        let mut e = flate2::write::GzEncoder::new(std::fs::File::create(&gz).unwrap(), flate2::Compression::fast());
-        e.write_all(&std::fs::read(&p).unwrap()).unwrap(); e.finish().unwrap();
+    let path = save(&dir, NAME, &file_of(hdus));
+    let message = FfiHeader::read(&path).unwrap_err().to_string();
+    message.strip_prefix(&format!("{}: ", path.display())).unwrap().to_owned()
+}
+
+#[test]
+fn the_header_is_read_from_both_hdus_and_the_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = save(&dir, NAME, &ffi());
+    let header = FfiHeader::read(&path).unwrap();
+    let expected = FfiHeader {
+        path,
+        storage: Storage::Plain,
+        hdu: 1,
+        rows: ROWS,
+        columns: COLUMNS,
+        target: TARGET,
+        tstart: 1625.25,
+        tstop: 1625.27,
+        quality: 32,
+        date_obs: None,
+        exposure: Some(0.0165),
+        unit: Some("electrons/s".into()),
+        pipeline: Some("spoc-4.0".into()),
+        data_release: Some(17),
+        boresight: None,
+        image_end: (2 * BLOCK + (4 * ROWS * COLUMNS).next_multiple_of(BLOCK)) as u64,
+    };
+    assert_eq!(header, expected);
+    assert_eq!(header.largest_cutout(), 150);
+}
+
+#[test]
+fn the_science_area_is_read_from_any_storage_under_any_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut packed = Writer::new(Path::new(NAME)).unwrap();
+    packed.image::<u8>("PRIMARY", &[], &[]).unwrap();
+    packed.real("TSTART", 1625.25, "").unwrap();
+    packed.real("TSTOP", 1625.27, "").unwrap();
+    packed.compress_images().unwrap();
+    packed.image("IMAGE", &[ROWS, COLUMNS], &pixels()).unwrap();
+    for (keyword, value) in [("CAMERA", 1), ("CCD", 3), ("DQUALITY", 32)] {
+        packed.integer(keyword, value, "").unwrap();
     }
-    let t = std::time::Instant::now();
-    for _ in 0..100 { FfiHeader::read(&p).unwrap(); }
-    println!("header {:?}", t.elapsed()/100);
-    let s = FfiSource::open(vec![p], None).unwrap();
-    let mut out = vec![0.0; 2048*2048];
-    for _ in 0..10 {
-        let t = std::time::Instant::now();
-        s.read(0, &mut out).unwrap();
-        println!("read {:?}", t.elapsed());
+    let files = [
+        (save(&dir, &format!("a/{NAME}"), &ffi()), Storage::Plain),
+        (save(&dir, &format!("b[1](x)+/{NAME}"), &ffi()), Storage::Plain),
+        (save(&dir, &format!("{NAME}.gz"), &gzip(&ffi())), Storage::Gzip),
+        (save(&dir, &format!("{NAME}.fz"), packed.bytes().unwrap()), Storage::Tiles),
+    ];
+    for (path, storage) in files {
+        let header = FfiHeader::read(&path).unwrap();
+        assert_eq!((header.storage, header.quality, header.target), (storage, 32, TARGET));
+        for size in [1, 64, 150] {
+            assert_eq!(read_all(path.clone(), size).unwrap(), science(size), "{path:?} {size}");
+        }
     }
-    assert_eq!(out[2048], 2136.0+44.0);
+}
+
+#[test]
+fn an_image_behind_other_extensions_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = Hdu::image(8, &[3], vec![1, 2, 3]);
+    let path = save(&dir, NAME, &file_of(&[primary(), other, image()]));
+    assert_eq!(FfiHeader::read(&path).unwrap().hdu, 2);
+    assert_eq!(read_all(path, 20).unwrap(), science(20));
+}
+
+#[test]
+fn scaled_integers_are_converted_and_undefined_pixels_are_nan() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = [7_i16, -1, 20].iter().flat_map(|value| value.to_be_bytes());
+    let data = std::iter::repeat_n(0, 2 * 44).chain(data).collect();
+    let image = Hdu { data, ..image() }.set("BITPIX", 16).set("NAXIS1", 47).set("NAXIS2", 1);
+    let image = image.card("BSCALE", "0.5").card("BZERO", 100).card("BLANK", -1);
+    let image = Hdu { data: [image.data.clone(), image.data].concat(), cards: image.cards };
+    let path = save(&dir, NAME, &file_of(&[primary(), image.set("NAXIS2", 2)]));
+    let out = read_all(path, 2).unwrap();
+    assert_eq!((out[0], out[2]), (103.5, 103.5));
+    assert!(out[1].is_nan() && out[3].is_nan());
+}
+
+#[test]
+fn infinite_and_undefined_floats_come_as_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut image = image();
+    for (column, value) in [(44, f32::NAN), (45, f32::INFINITY), (46, -0.0)] {
+        image.data[4 * column..][..4].copy_from_slice(&value.to_be_bytes());
+    }
+    let path = save(&dir, NAME, &file_of(&[primary(), image]));
+    let out = read_all(path, 3).unwrap();
+    assert!(out[0].is_nan());
+    assert_eq!((out[1], out[2].to_bits()), (f32::INFINITY, (-0.0_f32).to_bits()));
+}
+
+#[test]
+fn frames_are_sorted_by_start_time_and_read_by_several_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let files: Vec<_> = (0..6)
+        .map(|number| {
+            let mut image = image();
+            image.data[4 * 44..][..4].copy_from_slice(&(number as f32).to_be_bytes());
+            let start = format!("{}.5", 1700 - number);
+            let primary = primary().set("TSTART", start).set("TSTOP", 1701);
+            save(&dir, &format!("{number}/{NAME}"), &file_of(&[primary, image]))
+        })
+        .collect();
+    let source = FfiSource::open(files, Some(100)).unwrap();
+    assert_eq!((source.target(), source.shape()), (TARGET, (100, 100)));
+    let last = FrameInfo { name: NAME.into(), tstart: 1700.5, tstop: 1701.0, quality: 32 };
+    assert_eq!(source.frames()[5], last);
+    std::thread::scope(|scope| {
+        for index in 0..6 {
+            let source = &source;
+            scope.spawn(move || {
+                for _ in 0..20 {
+                    let mut out = vec![0.0; 10_000];
+                    source.read(index, &mut out).unwrap();
+                    assert_eq!(out[0], (5 - index) as f32);
+                    assert_eq!(out[1..], science(100)[1..]);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn the_sector_may_come_from_the_header_where_the_name_has_none() {
+    let dir = tempfile::tempdir().unwrap();
+    for hdus in [[primary().card("SECTOR", 12), image()], [primary(), image().card("SECTOR", 12)]] {
+        let path = save(&dir, "frame.fits", &file_of(&hdus));
+        assert_eq!(FfiHeader::read(&path).unwrap().target, TARGET);
+    }
+    let path = save(&dir, "frame.fits", &ffi());
+    let error = FfiHeader::read(&path).unwrap_err().to_string();
+    assert_eq!(error, format!("{}: HDU 1 has no usable keyword SECTOR", path.display()));
+}
+
+#[test]
+fn files_of_another_target_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = save(&dir, NAME, &ffi());
+    let later = file_of(&[primary().set("TSTART", "1625.26"), image()]);
+    let second = save(&dir, "tess2019140104344-s0012-1-3-0144-s_ffic.fits", &later);
+    let odd = save(&dir, "tess2019140104343-s0013-1-3-0144-s_ffic.fits", &ffi());
+    let error = FfiSource::open(vec![first.clone(), second, odd.clone()], Some(10)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{} is of sector 13, camera 1, CCD 3, but {} is of sector 12, camera 1, CCD 3: \
+             a fit takes frames of one sector, camera and CCD; select with --sector, --camera and --ccd",
+            odd.display(),
+            first.display()
+        )
+    );
+}
+
+#[test]
+fn two_files_of_one_frame_are_both_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = save(&dir, NAME, &ffi());
+    let second = save(&dir, &format!("{NAME}.gz"), &gzip(&ffi()));
+    let error = FfiSource::open(vec![first.clone(), second.clone()], Some(10)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{} and {} are the same frame (TSTART 1625.25): remove one of them",
+            first.display(),
+            second.display()
+        )
+    );
+}
+
+#[test]
+fn cut_outs_that_cannot_be_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = save(&dir, NAME, &ffi());
+    let too_small = |size| FfiSource::open(vec![path.clone()], size).unwrap_err().to_string();
+    let expected = |size: usize| {
+        format!(
+            "{}: an image of 150 x 199 pixels does not hold the science area of {size} x {size}; \
+             use --cutout-size 150",
+            path.display()
+        )
+    };
+    assert_eq!(too_small(None), expected(2048));
+    assert_eq!(too_small(Some(151)), expected(151));
+    assert_eq!(too_small(Some(0)), "a cut-out of 0 pixels: give 1 to 2048");
+    assert_eq!(too_small(Some(2049)), "a cut-out of 2049 pixels: give 1 to 2048");
+    let error = FfiSource::open(vec![], None).unwrap_err().to_string();
+    assert_eq!(error, "no files to read frames from");
+}
+
+#[test]
+fn files_of_another_layout_are_refused_with_the_reason() {
+    let not_an_ffi = |reason: &str| format!("not a calibrated TESS full frame image: {reason}");
+    let cube = Hdu::image(-32, &[1, 1, 1], vec![0; 4]);
+    let table = Hdu::image(8, &[1, 8], vec![0; 8])
+        .set("XTENSION", "'BINTABLE'")
+        .card("TFIELDS", 1)
+        .card("TFORM1", "'D       '");
+    let wide = Hdu { data: vec![0; 2137], ..image() };
+    let wide = wide.set("BITPIX", 8).set("NAXIS1", 2137).set("NAXIS2", 1);
+    for (hdus, reason) in [
+        (vec![primary()], "there is no image after the primary header"),
+        (vec![primary(), cube], "HDU 1 has 3 axes, not 2"),
+        (vec![primary(), table], "HDU 1 is a table, not an image"),
+        (vec![primary(), wide], "an image of 1 x 2137 pixels, where a CCD has 2078 x 2136"),
+        (
+            vec![primary(), Hdu::image(-32, &[0, 100], vec![])],
+            "an image of 0 x 100 pixels, where a CCD has 2078 x 2136",
+        ),
+        (vec![primary(), image().set("CAMERA", 5)], "CAMERA is 5, not 1 to 4"),
+        (
+            vec![primary(), image().set("CCD", 4)],
+            "its name says camera 1, CCD 3, but its header camera 1, CCD 4",
+        ),
+        (
+            vec![primary(), image().set("IMAGTYPE", "'raw     '")],
+            "the image is of type \"raw\", not \"cal\"",
+        ),
+        (
+            vec![primary().set("TSTOP", "1625.25"), image()],
+            "TSTART 1625.25 and TSTOP 1625.25 are no exposure in BTJD days",
+        ),
+    ] {
+        assert_eq!(refusal(&hdus), not_an_ffi(reason));
+    }
+    for (hdus, hdu, keyword) in [
+        (vec![primary().without("TSTART"), image()], 0, "TSTART"),
+        (vec![primary().set("TSTOP", "'late'"), image()], 0, "TSTOP"),
+        (vec![primary(), image().without("CAMERA")], 1, "CAMERA"),
+        (vec![primary(), image().set("CCD", "1.5")], 1, "CCD"),
+        (vec![primary(), image().set("DQUALITY", -1)], 1, "DQUALITY"),
+    ] {
+        assert_eq!(refusal(&hdus), format!("HDU {hdu} has no usable keyword {keyword}"));
+    }
+    // CFITSIO says no more than that these headers are wrong.
+    for hdus in [
+        [primary(), image().set("NAXIS", 1000)],
+        [primary(), image().set("NAXIS", -1)],
+        [primary(), image().set("BITPIX", 7)],
+        [primary().set("NAXIS", "'x'"), image()],
+    ] {
+        let message = refusal(&hdus);
+        assert!(message.contains("(CFITSIO status "), "{message}");
+    }
+}
+
+#[test]
+fn a_text_file_is_no_image() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = save(&dir, NAME, b"<html>404 Not Found</html>");
+    let error = FfiHeader::read(&path).unwrap_err().to_string();
+    assert_eq!(error, format!("{}: not a FITS file: it does not begin with SIMPLE", path.display()));
+    let path = save(&dir, &format!("{NAME}.gz"), &gzip(b"<html>404 Not Found</html>"));
+    let error = FfiHeader::read(&path).unwrap_err();
+    assert!(matches!(error, Error::Fits { .. }), "{error}");
+}
+
+#[test]
+fn a_file_cut_short_is_refused_when_opened_or_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = ffi();
+    let image_end = 2 * BLOCK + (4 * ROWS * COLUMNS).next_multiple_of(BLOCK);
+    for length in (0..whole.len()).step_by(1777) {
+        let path = save(&dir, NAME, &whole[..length]);
+        // Without its uncertainties a file is still whole HDUs.
+        assert_eq!(FfiHeader::read(&path).is_ok(), length == image_end, "{length} bytes");
+    }
+    let compressed = gzip(&whole);
+    for length in (0..compressed.len()).step_by(997) {
+        let path = save(&dir, &format!("{NAME}.gz"), &compressed[..length]);
+        assert!(read_all(path, 10).is_err(), "{length} bytes of {}", compressed.len());
+    }
+    // An intact gzip file of a truncated image.
+    let path = save(&dir, &format!("{NAME}.gz"), &gzip(&whole[..image_end - 1]));
+    assert!(matches!(read_all(path, 10), Err(Error::Truncated { .. })));
+}
+
+#[test]
+fn a_corrupt_gzip_file_is_refused_wherever_a_bit_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let compressed = gzip(&ffi());
+    // Past the header, whose time stamp and the like may be anything.
+    for position in (10..compressed.len()).step_by(1009) {
+        let mut corrupt = compressed.clone();
+        corrupt[position] ^= 0x10;
+        let path = save(&dir, &format!("{NAME}.gz"), &corrupt);
+        assert!(read_all(path, 10).is_err(), "byte {position} of {}", compressed.len());
+    }
+}
+
+#[test]
+fn a_file_that_changes_after_it_was_opened_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = save(&dir, NAME, &ffi());
+    let source = FfiSource::open(vec![path.clone()], Some(2)).unwrap();
+    let mut out = [0.0; 4];
+    std::fs::write(&path, &ffi()[..20_000]).unwrap();
+    assert!(matches!(source.read(0, &mut out), Err(Error::Truncated { .. })));
+    std::fs::write(&path, file_of(&[primary(), Hdu::image(-32, &[2, 2], vec![0; 16])])).unwrap();
+    assert!(matches!(source.read(0, &mut out), Err(Error::NotAnFfi { .. })));
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(source.read(0, &mut out), Err(Error::Io { .. })));
+}
+
+#[test]
+fn a_real_image_has_the_values_that_astropy_reads() {
+    let Ok(dir) = std::env::var("BACKDROP_TEST_DATA") else {
+        println!("skipped: BACKDROP_TEST_DATA is not set");
+        return;
+    };
+    let filter = Filter { sector: Some(1), camera: Some(1), ccd: Some(4) };
+    let files = find_ffis(Path::new(&dir), &filter).unwrap();
+    let source = FfiSource::open(files, Some(128)).unwrap();
+    let header = &source.headers()[0];
+    assert_eq!((header.rows, header.columns), (128, 173));
+    assert_eq!((header.tstart, header.tstop), (1325.313100604524, 1325.333933930305));
+    assert_eq!(header.date_obs.as_deref(), Some("2018-07-25T19:29:42.708Z"));
+    assert_eq!(header.exposure, Some(0.016499994018));
+    assert_eq!(header.boresight, Some([352.6843566894531, -64.85306549072266, -137.84681701660156]));
+    let mut out = vec![0.0; 128 * 128];
+    source.read(0, &mut out).unwrap();
+    let corners_and_seams = [(0, 0), (0, 127), (63, 5), (64, 5), (127, 127)];
+    assert_eq!(
+        corners_and_seams.map(|(row, column)| out[row * 128 + column]),
+        [149.69803, 1159.1384, 144.72896, 144.42078, 239.9317]
+    );
+    // Both sums are of the same numbers, which differ only by the order of adding.
+    let sum: f64 = out.iter().copied().map(f64::from).sum();
+    assert!((sum - 3497639.883117676).abs() < 1e-6, "{sum}");
 }

@@ -34,8 +34,8 @@ use fitsio::sys;
 
 use crate::error::{Error, Result};
 pub(crate) use read::{Image, Reader};
-pub(crate) use text::{decode, encode};
-pub(crate) use write::{Column, Writer};
+pub(crate) use text::decode;
+pub(crate) use write::{Column, Values, Writer};
 
 /// A FITS file is a sequence of blocks of this many bytes (FITS standard, section 3.1).
 pub(crate) const BLOCK: usize = 2880;

@@ -113,11 +113,30 @@ impl<'a> Reader<'a> {
             // SAFETY: three addresses of 64-bit integers.
             unsafe { sys::ffghadll(file, &mut head, &mut data, &mut end, status) };
         })?;
-        // A product of axes that overflowed shows as an end before the data.
-        u64::try_from(end).ok().filter(|_| end >= data && data > head).ok_or_else(|| Error::Fits {
-            path: self.handle.path.clone(),
-            message: format!("HDU {} declares an impossible size", self.hdu),
-        })
+        // CFITSIO's own product of the axes may have overflowed.
+        let room = u64::try_from(end - data).ok().filter(|_| data > head);
+        if self.declared_bytes().zip(room).is_none_or(|(declared, room)| declared > room) {
+            return Err(self.refused("the header declares an impossible size"));
+        }
+        Ok(end.unsigned_abs())
+    }
+
+    /// Bytes of data that the current HDU declares, without padding (FITS standard,
+    /// section 4.4.1.2), if that is a number.
+    fn declared_bytes(&self) -> Option<u64> {
+        let axes = self.number("NAXIS")?;
+        if axes == 0 {
+            return Some(0);
+        }
+        let lengths = (1..=axes).map(|axis: u32| self.number(&format!("NAXIS{axis}")));
+        let pixels = lengths.into_iter().try_fold(1_u64, |product, length: Option<u64>| {
+            product.checked_mul(length?)
+        })?;
+        let parameters = self.number("PCOUNT").unwrap_or(0);
+        let groups = self.number("GCOUNT").unwrap_or(1);
+        let bits: i64 = self.number("BITPIX")?;
+        let values = pixels.checked_add(parameters)?.checked_mul(groups)?;
+        values.checked_mul(bits.unsigned_abs() / 8)
     }
 
     /// Checks that the file goes on to the end of the current HDU.
@@ -380,7 +399,7 @@ fn element(value: u64) -> sys::LONGLONG {
 
 /// The name to give to CFITSIO for `path`. Its literal open still skips leading
 /// spaces and expands a leading `~`, so a relative path starts with `./`.
-fn literal_name(path: &Path) -> Result<CString> {
+pub(super) fn literal_name(path: &Path) -> Result<CString> {
     let path = if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) };
     CString::new(path.as_os_str().as_encoded_bytes())
         .map_err(|_| Error::InvalidArgument(format!("{}: a path has no NUL", path.display())))

@@ -5,11 +5,14 @@ use std::path::Path;
 
 use fitsio::sys;
 
-use super::{Handle, Number, TEXT_LEN, c_name, text::encode};
-use crate::error::{Error, Result};
+use super::{BLOCK, Handle, Number, TEXT_LEN, c_name, text::encode};
+use crate::error::Result;
 
-/// Memory is asked for in steps of this many bytes as the file grows.
-const STEP: usize = 8 << 20;
+/// Memory is asked for in steps of this many bytes as the file grows. It has to be a block:
+/// CFITSIO takes for granted that what it skips reads as zeros, but its memory driver clears
+/// only what it has just asked for when it moves the end of the file. Enlarging a large
+/// allocation copies nothing where the system can remap its pages.
+const STEP: usize = BLOCK;
 
 /// A FITS file that grows in memory, one header-data unit (HDU) after another.
 ///
@@ -78,7 +81,7 @@ impl Writer {
     /// which may have no axes.
     ///
     /// # Errors
-    /// [`Error::Fits`] if there is no memory.
+    /// [`Error::Fits`](crate::error::Error::Fits) if there is no memory.
     pub fn new(path: &Path) -> Result<Self> {
         let mut memory = Box::new(Memory { address: std::ptr::null_mut(), length: 0 });
         let (address, length) = (&raw mut memory.address, &raw mut memory.length);
@@ -94,7 +97,7 @@ impl Writer {
     /// Begins an HDU with an image of `shape`, slowest axis first, and writes `pixels`.
     ///
     /// # Errors
-    /// [`Error::Fits`] if there is no memory.
+    /// [`Error::Fits`](crate::error::Error::Fits) if there is no memory.
     ///
     /// # Panics
     /// If `pixels` has another length than `shape` says.
@@ -125,7 +128,7 @@ impl Writer {
     /// in a table (FITS standard, section 10).
     ///
     /// # Errors
-    /// [`Error::Fits`] if there is no memory.
+    /// [`Error::Fits`](crate::error::Error::Fits) if there is no memory.
     pub fn compress_images(&mut self) -> Result<()> {
         self.call("compress images", |file, status| {
             // SAFETY: two numbers. Quantization level 0 keeps every bit of real numbers.
@@ -139,7 +142,7 @@ impl Writer {
     /// Begins an HDU with a table of numbers.
     ///
     /// # Errors
-    /// [`Error::Fits`] if there is no memory.
+    /// [`Error::Fits`](crate::error::Error::Fits) if there is no memory.
     ///
     /// # Panics
     /// If the columns have different lengths.
@@ -162,7 +165,7 @@ impl Writer {
     /// (see [`encode`]).
     ///
     /// # Errors
-    /// [`Error::Fits`] if there is no memory.
+    /// [`Error::Fits`](crate::error::Error::Fits) if there is no memory.
     pub fn text_table(&mut self, name: &str, column: &str, texts: &[String]) -> Result<()> {
         let texts: Vec<_> = texts.iter().map(|text| encode(text)).collect();
         // A width of 0 is legal, but not every reader knows that.
@@ -184,7 +187,7 @@ impl Writer {
     /// Writes a keyword whose value is text, over as many cards as it takes.
     ///
     /// # Errors
-    /// [`Error::Fits`] if there is no memory.
+    /// [`Error::Fits`](crate::error::Error::Fits) if there is no memory.
     pub fn text(&mut self, keyword: &str, value: &str, comment: &str) -> Result<()> {
         let (name, value, comment) = (c_name(keyword), c_name(&encode(value)), c_name(comment));
         self.call("write a keyword", |file, status| {
@@ -198,7 +201,7 @@ impl Writer {
     /// Writes a keyword whose value is a whole number.
     ///
     /// # Errors
-    /// [`Error::Fits`] if there is no memory.
+    /// [`Error::Fits`](crate::error::Error::Fits) if there is no memory.
     pub fn integer(&mut self, keyword: &str, value: u64, comment: &str) -> Result<()> {
         let (name, comment) = (c_name(keyword), c_name(comment));
         self.call("write a keyword", |file, status| {
@@ -210,7 +213,7 @@ impl Writer {
     /// Writes a keyword whose value is a real number, with all its digits.
     ///
     /// # Errors
-    /// [`Error::Fits`] if there is no memory.
+    /// [`Error::Fits`](crate::error::Error::Fits) if there is no memory.
     pub fn real(&mut self, keyword: &str, value: f64, comment: &str) -> Result<()> {
         /// Significant digits that tell any two doubles apart; negative for CFITSIO's
         /// format without trailing zeros.
@@ -225,7 +228,7 @@ impl Writer {
     /// Writes a `COMMENT`.
     ///
     /// # Errors
-    /// [`Error::Fits`] if there is no memory.
+    /// [`Error::Fits`](crate::error::Error::Fits) if there is no memory.
     pub fn comment(&mut self, comment: &str) -> Result<()> {
         let comment = c_name(comment);
         self.call("write a comment", |file, status| {
@@ -237,7 +240,7 @@ impl Writer {
     /// Ends the last HDU and gives the whole file.
     ///
     /// # Errors
-    /// [`Error::Fits`] if there is no memory.
+    /// [`Error::Fits`](crate::error::Error::Fits) if there is no memory.
     pub fn bytes(&mut self) -> Result<&[u8]> {
         self.close_hdu()?;
         let (mut head, mut data, mut end) = (0, 0, 0);

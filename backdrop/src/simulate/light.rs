@@ -16,14 +16,18 @@
 //! `L`, is 300 pixels: a spline with knots every 41 pixels follows all of it.
 
 use std::f64::consts::TAU;
+use std::ops::Range;
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+use crate::ffi::SCIENCE_SIZE;
 use crate::straps::STRAP_COLUMNS;
 
-use super::{ALL_ANGLES, CCD_SIZE, Purpose, SimulationSettings, generator};
+use super::{Purpose, SimulationSettings, generator};
 
+/// The angles that phases and directions are drawn from, in radians.
+const ALL_ANGLES: Range<f64> = 0.0..TAU;
 const GLOW_WIDTH: f64 = 0.15;
 const ARC_WIDTH: f64 = 0.06;
 const ARC_SLOPE: f64 = 0.4;
@@ -97,7 +101,7 @@ pub(super) struct Light {
 impl Light {
     pub(super) fn new(settings: &SimulationSettings) -> Self {
         let rng = &mut generator(settings.seed, Purpose::Light);
-        let edge = CCD_SIZE as f64;
+        let edge = SCIENCE_SIZE as f64;
         Self {
             size: settings.size,
             boresight_row: edge,
@@ -123,7 +127,7 @@ impl Light {
                 let columns = (0..self.size)
                     .map(|column| (wave.per_column * column as f64 + phase).sin_cos())
                     .collect();
-                (wave.per_row, wave.amplitude, columns)
+                MomentOfWave { amplitude: wave.amplitude, per_row: wave.per_row, columns }
             })
             .collect();
         Moment {
@@ -145,15 +149,25 @@ pub(super) struct Moment<'a> {
     glow_edge: f64,
     arc_level: f64,
     arc_radius: f64,
-    /// Radians per row, amplitude, and (sin, cos) of the phase in each column of row 0.
-    waves: Vec<(f64, f64, Vec<(f64, f64)>)>,
+    waves: Vec<MomentOfWave>,
+}
+
+/// A wave at one time.
+#[derive(Debug)]
+struct MomentOfWave {
+    /// Electrons/s.
+    amplitude: f64,
+    /// Radians per pixel along a column.
+    per_row: f64,
+    /// Sine and cosine of the phase in each column of row 0.
+    columns: Vec<(f64, f64)>,
 }
 
 impl Moment<'_> {
     /// The light of one row without straps, in electrons/s.
     pub(super) fn fill_row(&self, row: usize, out: &mut [f32]) {
         let light = self.light;
-        let edge = CCD_SIZE as f64;
+        let edge = SCIENCE_SIZE as f64;
         let v = row as f64 / edge;
         let y = (row as f64 - light.boresight_row) / edge;
         let (direction_sin, direction_cos) = light.glow_direction.sin_cos();
@@ -167,14 +181,13 @@ impl Moment<'_> {
             let s = (u - 0.5) * direction_cos + (v - 0.5) * direction_sin;
             let glow = self.glow_level / (1.0 + ((s - self.glow_edge) / GLOW_WIDTH).exp());
             let from_arc = (r - self.arc_radius) / ARC_WIDTH;
-            let arc =
-                self.arc_level * (1.0 + ARC_SLOPE * (u - v)) * (-0.5 * from_arc * from_arc).exp();
+            let arc = self.arc_level * (1.0 + ARC_SLOPE * (u - v)) * (-0.5 * from_arc * from_arc).exp();
             *value = (zodiacal + glow + arc) as f32;
         }
-        for (per_row, amplitude, columns) in &self.waves {
-            let (row_sin, row_cos) = (per_row * row as f64).sin_cos();
-            for (value, (column_sin, column_cos)) in out.iter_mut().zip(columns) {
-                *value += (amplitude * (column_cos * row_cos - column_sin * row_sin)) as f32;
+        for wave in &self.waves {
+            let (row_sin, row_cos) = (wave.per_row * row as f64).sin_cos();
+            for (value, (column_sin, column_cos)) in out.iter_mut().zip(&wave.columns) {
+                *value += (wave.amplitude * (column_cos * row_cos - column_sin * row_sin)) as f32;
             }
         }
     }
@@ -191,14 +204,13 @@ pub(super) struct Straps {
 impl Straps {
     pub(super) fn new(settings: &SimulationSettings) -> Self {
         let rng = &mut generator(settings.seed, Purpose::Straps);
-        let mut columns = vec![(0.0, 0.0); CCD_SIZE];
+        let mut columns = vec![(0.0, 0.0); SCIENCE_SIZE];
         for number in STRAP_COLUMNS {
             // Fractions from 1 to 10 %, as many from 1 to 2 as from 5 to 10.
             let fraction = 10_f64.powf(rng.random_range(-2.0..-1.0));
             let gain = fraction * rng.random_range(-0.3..0.3);
             let strap = usize::from(number) - 1;
-            for (column, share) in [(strap - 1, STRAP_WING), (strap, 1.0), (strap + 1, STRAP_WING)]
-            {
+            for (column, share) in [(strap - 1, STRAP_WING), (strap, 1.0), (strap + 1, STRAP_WING)] {
                 columns[column].0 += share * fraction;
                 columns[column].1 += share * gain;
             }
@@ -209,7 +221,7 @@ impl Straps {
 
     /// Adds the reflected light to a row.
     pub(super) fn apply(&self, row: usize, line: &mut [f32]) {
-        let v = row as f64 / CCD_SIZE as f64;
+        let v = row as f64 / SCIENCE_SIZE as f64;
         for (value, (fraction, gain)) in line.iter_mut().zip(&self.columns) {
             *value *= (1.0 + fraction + gain * (v - 0.5)) as f32;
         }
@@ -259,8 +271,7 @@ mod tests {
             for row in (0..SIZE).step_by(100) {
                 moment.fill_row(row, &mut line);
                 for c in 0..SIZE - 3 * h {
-                    let third =
-                        line[c + 3 * h] - 3.0 * line[c + 2 * h] + 3.0 * line[c + h] - line[c];
+                    let third = line[c + 3 * h] - 3.0 * line[c + 2 * h] + 3.0 * line[c + h] - line[c];
                     worst = worst.max(third.abs());
                 }
             }

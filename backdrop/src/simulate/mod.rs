@@ -25,8 +25,6 @@ mod stars;
 mod tests;
 mod write;
 
-use std::ops::Range;
-
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
@@ -40,9 +38,6 @@ use stars::{Jitter, Stars};
 
 pub use settings::{Flag, SimulationSettings};
 pub use write::{Compression, WriteOptions, WrittenFiles};
-
-/// Columns and rows of a whole CCD, in pixels.
-const CCD_SIZE: usize = 2048;
 
 /// A made-up series of frames with a known background.
 ///
@@ -192,6 +187,3 @@ fn generator(seed: u64, purpose: Purpose) -> ChaCha8Rng {
     rng.set_stream(stream);
     rng
 }
-
-/// The angles that phases and directions are drawn from, in radians.
-const ALL_ANGLES: Range<f64> = 0.0..std::f64::consts::TAU;

@@ -3,9 +3,8 @@
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
+use crate::ffi::SCIENCE_SIZE;
 use crate::source::{FrameInfo, Target};
-
-use super::CCD_SIZE;
 
 /// The start of the first sector, in BTJD days.
 const FIRST_SECTOR_BTJD: f64 = 1325.3;
@@ -50,7 +49,7 @@ pub struct SimulationSettings {
     pub size: usize,
     /// Where all random numbers come from.
     pub seed: u64,
-    /// The number of stars brighter than Tmag 16 in a square of 1000 x 1000 pixels (30
+    /// The number of stars brighter than Tmag 16 in a square of 1000 x 1000 pixels (34
     /// square degrees), at least 0. The floor of light of fainter stars grows with it.
     pub stars: f64,
     /// Whether to add photon and read noise.
@@ -75,7 +74,7 @@ impl Default for SimulationSettings {
         Self {
             target: Target { sector: 1, camera: 1, ccd: 4 },
             frames: 60,
-            size: CCD_SIZE,
+            size: SCIENCE_SIZE,
             seed: 0,
             stars: 20_000.0,
             noise: true,
@@ -97,8 +96,8 @@ impl SimulationSettings {
             ((1..=4).contains(&ccd), format!("CCD {ccd} is not in 1 to 4")),
             (self.frames > 0, "a simulation has at least one frame".to_owned()),
             (
-                (16..=CCD_SIZE).contains(&self.size),
-                format!("a size of {} pixels is not in 16 to {CCD_SIZE}", self.size),
+                (16..=SCIENCE_SIZE).contains(&self.size),
+                format!("a size of {} pixels is not in 16 to {SCIENCE_SIZE}", self.size),
             ),
             (
                 self.stars.is_finite() && self.stars >= 0.0,
@@ -179,15 +178,14 @@ mod tests {
     #[test]
     fn utc_is_the_time_in_the_name_of_a_real_file() {
         // TSTART and DATE-OBS of tess2018206192942-s0001-1-4-0120-s_ffic.fits.
-        let time = utc(1325.313_100_604_524).unwrap();
+        let time = utc(1_325.313_100_604_524).unwrap();
         assert_eq!(time.to_string(), "2018-07-25T19:29:42.708Z");
         assert_eq!(time.strftime("%Y%j%H%M%S").to_string(), "2018206192942");
     }
 
     #[test]
     fn flags_are_spread_over_the_series_and_take_turns() {
-        let settings =
-            SimulationSettings { frames: 40, flagged_frames: 4, ..SimulationSettings::default() };
+        let settings = SimulationSettings { frames: 40, flagged_frames: 4, ..SimulationSettings::default() };
         let flagged: Vec<_> = settings
             .frame_infos()
             .unwrap()
@@ -220,10 +218,7 @@ mod tests {
                 SimulationSettings { frames: 0, flagged_frames: 0, ..default() },
                 "a simulation has at least one frame",
             ),
-            (
-                SimulationSettings { size: 2049, ..default() },
-                "a size of 2049 pixels is not in 16 to 2048",
-            ),
+            (SimulationSettings { size: 2049, ..default() }, "a size of 2049 pixels is not in 16 to 2048"),
             (
                 SimulationSettings { stars: -1.0, ..default() },
                 "a density of -1 stars is not a number from 0 up",

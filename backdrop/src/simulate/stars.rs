@@ -12,6 +12,8 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+use crate::ffi::SCIENCE_SIZE;
+
 use super::settings::Flag;
 use super::{Purpose, SimulationSettings, generator};
 
@@ -107,7 +109,7 @@ impl Stars {
             // The unresolved stars thin out from one corner to the other.
             image: (0..size * size)
                 .map(|pixel| {
-                    let along = (pixel / size + pixel % size) as f64 / super::CCD_SIZE as f64;
+                    let along = (pixel / size + pixel % size) as f64 / SCIENCE_SIZE as f64;
                     (floor * (1.1 - 0.1 * along)) as f32
                 })
                 .collect(),
@@ -144,9 +146,8 @@ impl Stars {
     /// the jitter.
     fn bleed(&mut self) {
         for column in 0..self.size {
-            let full: Vec<usize> = (0..self.size)
-                .filter(|row| self.image[row * self.size + column] > FULL_WELL)
-                .collect();
+            let full: Vec<usize> =
+                (0..self.size).filter(|row| self.image[row * self.size + column] > FULL_WELL).collect();
             // All pixels are capped before any charge is poured, so that it passes over
             // its saturated neighbours.
             let excess: Vec<f32> = full
@@ -186,10 +187,8 @@ impl Stars {
     /// Adds the stars, displaced by the jitter, to a row.
     pub(super) fn add_row(&self, row: usize, jitter: Jitter, line: &mut [f32]) {
         let of_row = row * self.size..(row + 1) * self.size;
-        let images = self.image[of_row.clone()]
-            .iter()
-            .zip(&self.per_dx[of_row.clone()])
-            .zip(&self.per_dy[of_row]);
+        let images =
+            self.image[of_row.clone()].iter().zip(&self.per_dx[of_row.clone()]).zip(&self.per_dy[of_row]);
         for (value, ((image, per_dx), per_dy)) in line.iter_mut().zip(images) {
             // The Taylor series may dip below zero beside a bright star; light does not.
             *value += (image + jitter.dx * per_dx + jitter.dy * per_dy).max(0.0);
@@ -243,9 +242,10 @@ mod tests {
         // f32 sums of 121 pixels, and 1e-9 of the light outside the stamp.
         assert!((sum(&stars.image) / flux(10.0) - 1.0).abs() < 1e-6);
         let moment = |f: &dyn Fn(f64, f64) -> f64| {
-            let weighted = stars.image.iter().enumerate().map(|(pixel, &value)| {
-                f((pixel / SIZE) as f64, (pixel % SIZE) as f64) * f64::from(value)
-            });
+            let weighted =
+                stars.image.iter().enumerate().map(|(pixel, &value)| {
+                    f((pixel / SIZE) as f64, (pixel % SIZE) as f64) * f64::from(value)
+                });
             weighted.sum::<f64>() / sum(&stars.image)
         };
         // Sampling a Gaussian of 0.8 pixels in pixels leaves its centroid within 1e-3.
@@ -283,8 +283,7 @@ mod tests {
         assert!((sum(&bright.image) / flux(4.0) - 1.0).abs() < 1e-6);
         assert!(bright.image.iter().all(|&value| value <= FULL_WELL));
 
-        let full: Vec<_> =
-            (0..SIZE * SIZE).filter(|&pixel| bright.image[pixel] == FULL_WELL).collect();
+        let full: Vec<_> = (0..SIZE * SIZE).filter(|&pixel| bright.image[pixel] == FULL_WELL).collect();
         let rows: Vec<_> =
             full.iter().filter(|&pixel| pixel % SIZE == 20).map(|pixel| pixel / SIZE).collect();
         // One run along the column, longer than the star is wide, symmetric about it.
@@ -300,10 +299,9 @@ mod tests {
         // of that count, 3 % is five.
         let rng = &mut generator(5, Purpose::Stars);
         let draws = 100_000;
-        let brighter =
-            (0..draws).filter(|_| Star::draw(rng, SIZE).flux > flux(14.0)).count() as f64;
-        let expected = f64::from(draws) * (10_f64.powf(4.2) - 10_f64.powf(1.2))
-            / (10_f64.powf(4.8) - 10_f64.powf(1.2));
+        let brighter = (0..draws).filter(|_| Star::draw(rng, SIZE).flux > flux(14.0)).count() as f64;
+        let expected =
+            f64::from(draws) * (10_f64.powf(4.2) - 10_f64.powf(1.2)) / (10_f64.powf(4.8) - 10_f64.powf(1.2));
         assert!((brighter / expected - 1.0).abs() < 0.03, "{brighter} of {expected}");
     }
 }

@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::path::Path;
 
 use fitsio::FitsFile;
@@ -5,6 +6,7 @@ use fitsio::hdu::HduInfo;
 
 use super::*;
 use crate::error::Error;
+use crate::ffi::{FfiSource, Filter, find_ffis};
 use crate::progress::{Progress, Silent};
 
 const SMALL: usize = 64;
@@ -76,8 +78,7 @@ fn same_settings_same_bits_whatever_the_threads_and_the_order() {
 #[test]
 fn a_frame_is_truth_and_stars_and_noise() {
     let simulation = simulate(SimulationSettings { size: 256, ..small() });
-    let (frame, truth, stars) =
-        (frame(&simulation, 1), truth(&simulation, 1), star_light(&simulation, 1));
+    let (frame, truth, stars) = (frame(&simulation, 1), truth(&simulation, 1), star_light(&simulation, 1));
     // In units of the expected deviation, F / T + 720 R^2 / T^2 with T = 1425.6 s, R = 9.
     let normalised: Vec<f64> = frame
         .iter()
@@ -113,18 +114,13 @@ fn a_cut_out_has_the_light_of_the_whole_ccd() {
 #[test]
 fn the_light_changes_from_frame_to_frame() {
     for seed in 0..3 {
-        let settings =
-            SimulationSettings { frames: 49, size: 2048, stars: 0.0, seed, ..Default::default() };
+        let settings = SimulationSettings { frames: 49, size: 2048, stars: 0.0, seed, ..Default::default() };
         let simulation = simulate(settings);
         // Every sixth pair of neighbours, over a day.
         let deviations = (0..48).step_by(6).map(|index| {
             let (now, next) = (truth(&simulation, index), truth(&simulation, index + 1));
-            let differences: Vec<f64> = now
-                .iter()
-                .zip(&next)
-                .step_by(101)
-                .map(|(now, next)| f64::from(next - now))
-                .collect();
+            let differences: Vec<f64> =
+                now.iter().zip(&next).step_by(101).map(|(now, next)| f64::from(next - now)).collect();
             standard_deviation(&differences)
         });
         let typical = mean(deviations);
@@ -138,8 +134,7 @@ fn stars_stay_in_place_up_to_the_jitter() {
     let (first, second) = (star_light(&simulation, 0), star_light(&simulation, 1));
     assert_ne!(first, second);
     let total = |stars: &[f32]| stars.iter().map(|&value| f64::from(value)).sum::<f64>();
-    let moved: f64 =
-        first.iter().zip(&second).map(|(a, b)| f64::from((a - b).abs())).sum();
+    let moved: f64 = first.iter().zip(&second).map(|(a, b)| f64::from((a - b).abs())).sum();
     // A shift of 0.03 pixels moves about 0.03 / 1.9 of a star's light at each of its flanks.
     assert!(moved < 0.1 * total(&first), "{moved} of {}", total(&first));
 }
@@ -150,9 +145,8 @@ fn a_blown_out_frame_floods_the_first_rows_of_a_strip() {
     let simulation = simulate(settings);
     let typical_level = |index, columns: Range<usize>| {
         let frame = frame(&simulation, index);
-        let mut levels: Vec<f64> = columns
-            .map(|column| mean((0..10).map(|row| f64::from(frame[row * 1024 + column]))))
-            .collect();
+        let mut levels: Vec<f64> =
+            columns.map(|column| mean((0..10).map(|row| f64::from(frame[row * 1024 + column])))).collect();
         levels.sort_by(f64::total_cmp);
         levels[levels.len() / 2]
     };
@@ -228,6 +222,30 @@ fn files_have_the_layout_of_the_mission() {
 }
 
 #[test]
+fn what_is_written_is_what_the_reader_of_real_files_reads() {
+    let settings = SimulationSettings { dead_columns: 1, ..small() };
+    let simulation = simulate(settings);
+    for compression in [Compression::None, Compression::Gzip, Compression::Tiles] {
+        let dir = tempfile::tempdir().unwrap();
+        let options = WriteOptions { compression, overwrite: false };
+        let written = simulation.write(dir.path(), options, &Silent).unwrap();
+        let found = find_ffis(dir.path(), &Filter::default()).unwrap();
+        assert_eq!(found, written.frames);
+        let source = FfiSource::open(found, Some(SMALL)).unwrap();
+        assert_eq!(source.target(), simulation.target());
+        assert_eq!(source.shape(), simulation.shape());
+        let mut read = vec![0.0; SMALL * SMALL];
+        for (index, (info, made)) in source.frames().iter().zip(simulation.frames()).enumerate() {
+            assert_eq!((info.tstart, info.tstop), (made.tstart, made.tstop));
+            assert_eq!(info.quality, made.quality);
+            source.read(index, &mut read).unwrap();
+            let bits = |image: &[f32]| image.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&read), bits(&frame(&simulation, index)));
+        }
+    }
+}
+
+#[test]
 fn a_whole_ccd_has_the_rows_and_columns_without_sky() {
     let dir = tempfile::tempdir().unwrap();
     let settings = SimulationSettings { frames: 1, flagged_frames: 0, ..Default::default() };
@@ -246,8 +264,7 @@ fn compression_loses_nothing() {
     let plain = tempfile::tempdir().unwrap();
     let reference = simulation.write(plain.path(), WriteOptions::default(), &Silent).unwrap();
     let (shape, pixels) = read_image(&reference.frames[3], 1);
-    for (compression, suffix) in [(Compression::Gzip, ".fits.gz"), (Compression::Tiles, ".fits.fz")]
-    {
+    for (compression, suffix) in [(Compression::Gzip, ".fits.gz"), (Compression::Tiles, ".fits.fz")] {
         let dir = tempfile::tempdir().unwrap();
         let options = WriteOptions { compression, overwrite: false };
         let written = simulation.write(dir.path(), options, &Silent).unwrap();

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use flate2::write::GzEncoder;
 
+use crate::cube::{Card, CubeWriter};
 use crate::error::{Error, Result};
 use crate::ffi::{FIRST_SCIENCE_COLUMN, IMAGE_SHAPE, SCIENCE_SIZE};
-use crate::fits::{BLOCK, Writer};
-use crate::output::{WholeFile, write_whole};
+use crate::fits::Writer;
+use crate::output::write_whole;
 use crate::progress::Progress;
 use crate::source::{FrameInfo, FrameSource, Target};
 
@@ -75,12 +76,7 @@ impl Simulation {
     /// not to be replaced; [`Error::Io`] and [`Error::Fits`] if the directory cannot be
     /// written to; [`Error::Cancelled`] when `progress` says so. Frames that were complete
     /// by then stay.
-    pub fn write(
-        &self,
-        dir: &Path,
-        options: WriteOptions,
-        progress: &dyn Progress,
-    ) -> Result<WrittenFiles> {
+    pub fn write(&self, dir: &Path, options: WriteOptions, progress: &dyn Progress) -> Result<WrittenFiles> {
         std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
         let frames = self
             .frames
@@ -94,8 +90,16 @@ impl Simulation {
             return Err(Error::OutputExists { path: path.clone() });
         }
 
-        let mut cube = TruthCube::create(self, WholeFile::create(&truth, options.overwrite)?)?;
         let (rows, columns) = self.shape();
+        let Target { sector, camera, ccd } = self.settings.target;
+        let cards = [
+            Card::integer("SECTOR", sector.into(), "observing sector"),
+            Card::integer("CAMERA", camera.into(), "camera number"),
+            Card::integer("CCD", ccd.into(), "CCD chip number"),
+            Card::text("BUNIT", "electrons/s", "unit of the true background"),
+        ];
+        let shape = [frames.len(), rows, columns];
+        let mut cube = CubeWriter::create(&truth, &shape, &cards, options.overwrite)?;
         let mut frame = vec![0.0; rows * columns];
         progress.start("simulating", self.frames.len());
         for (index, path) in frames.iter().enumerate() {
@@ -120,13 +124,7 @@ impl Simulation {
     }
 
     /// Writes one full frame image.
-    fn write_frame(
-        &self,
-        path: &Path,
-        index: usize,
-        frame: &[f32],
-        options: WriteOptions,
-    ) -> Result<()> {
+    fn write_frame(&self, path: &Path, index: usize, frame: &[f32], options: WriteOptions) -> Result<()> {
         let info = &self.frames[index];
         let Target { sector, camera, ccd } = self.settings.target;
         let mut fits = Writer::new(path)?;
@@ -142,8 +140,7 @@ impl Simulation {
         if options.compression == Compression::Tiles {
             fits.compress_images()?;
         }
-        let uncertainty: Vec<f32> =
-            frame.iter().map(|&flux| self.detector.uncertainty(flux)).collect();
+        let uncertainty: Vec<f32> = frame.iter().map(|&flux| self.detector.uncertainty(flux)).collect();
         let (rows, columns) = self.image_shape();
         for (kind, science) in [("cal", frame), ("uncert", &uncertainty)] {
             let name = format!("CAMERA.CCD {camera}.{ccd} {kind}");
@@ -194,60 +191,4 @@ fn write_times(fits: &mut Writer, info: &FrameInfo, correction: f64) -> Result<(
     fits.real("TSTOP", tstop, "[d] observation stop time in BTJD")?;
     fits.text("DATE-OBS", &utc(tstart)?.to_string(), "TSTART as UTC calendar date")?;
     fits.text("DATE-END", &utc(tstop)?.to_string(), "TSTOP as UTC calendar date")
-}
-
-/// The file with the true background. It is larger than memory for a long series of whole
-/// CCDs, so it goes to disk frame by frame: a FITS file of a single image is its header,
-/// the pixels with the most significant byte first, and zeros up to a whole block (FITS
-/// standard, section 3).
-struct TruthCube {
-    file: WholeFile,
-    written: usize,
-}
-
-impl TruthCube {
-    fn create(simulation: &Simulation, file: WholeFile) -> Result<Self> {
-        let (rows, columns) = simulation.shape();
-        let Target { sector, camera, ccd } = simulation.settings.target;
-        let cards = [
-            ("SIMPLE", "T".to_owned(), "conforms to FITS standards"),
-            ("BITPIX", "-32".to_owned(), "array data type"),
-            ("NAXIS", "3".to_owned(), "number of array dimensions"),
-            ("NAXIS1", columns.to_string(), "columns"),
-            ("NAXIS2", rows.to_string(), "rows"),
-            ("NAXIS3", simulation.frames.len().to_string(), "frames, by start time"),
-            ("SECTOR", sector.to_string(), "observing sector"),
-            ("CAMERA", camera.to_string(), "camera number"),
-            ("CCD", ccd.to_string(), "CCD chip number"),
-            ("BUNIT", "'electrons/s'".to_owned(), "true background"),
-        ];
-        let mut header: String = cards
-            .iter()
-            .map(|(keyword, value, comment)| {
-                format!("{:<80}", format!("{keyword:<8}= {value:>20} / {comment}"))
-            })
-            .collect();
-        header += "END";
-        let mut cube = Self { file, written: 0 };
-        let length = header.len().next_multiple_of(BLOCK);
-        cube.write_bytes(format!("{header:<length$}").as_bytes())?;
-        Ok(cube)
-    }
-
-    /// Adds the true background of the next frame.
-    fn write(&mut self, truth: &[f32]) -> Result<()> {
-        let bytes: Vec<u8> = truth.iter().flat_map(|value| value.to_be_bytes()).collect();
-        self.write_bytes(&bytes)
-    }
-
-    fn write_bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        self.written += bytes.len();
-        self.file.write_all(bytes).map_err(Error::io(self.file.path()))
-    }
-
-    fn finish(mut self) -> Result<()> {
-        let padding = self.written.next_multiple_of(BLOCK) - self.written;
-        self.write_bytes(&vec![0; padding])?;
-        self.file.finish()
-    }
 }

@@ -1,0 +1,130 @@
+//! The background model itself: `10^(A1 w1) + A2 w2`.
+
+use array_api::{Array, Backend, s};
+use ndarray::{Array2, Array3, Ix3};
+
+use crate::design::{Design, DesignMatrix, into_array_error};
+use crate::error::{Error, Result};
+use crate::file::Model;
+use crate::geometry::Window;
+
+/// The two design matrices of a model on one window of pixels.
+pub struct Background<B: Backend> {
+    /// `A1`, whose product with the weights is the logarithm of the flux to base 10.
+    pub a1: DesignMatrix<B>,
+    /// `A2`, whose product with the weights is the flux that remains, in electrons/s.
+    pub a2: DesignMatrix<B>,
+}
+
+impl<B: Backend> Background<B> {
+    /// Sets up both designs on a window.
+    ///
+    /// # Errors
+    /// As [`DesignMatrix::new`].
+    pub fn new(xp: &B, design1: &Design, design2: &Design, window: &Window) -> Result<Self> {
+        let [a1, a2] = DesignMatrix::several(xp, [design1, design2], window)?;
+        Ok(Self { a1, a2 })
+    }
+
+    /// The background of some frames in electrons/s, of shape (frames, rows, columns), from their
+    /// weights, of shapes (frames, columns of `A1`) and (frames, columns of `A2`).
+    pub fn evaluate(&self, w1: &Array<f64, B>, w2: &Array<f64, B>) -> Result<Array<f64, B>> {
+        let xp = self.a1.backend();
+        let (rows, columns) = self.a1.window().shape();
+        let frames = w1.shape()[0];
+        let buffer = xp.map_tiles(&self.a1.tiles(frames), [frames, rows, columns], |tile| {
+            let w1 = w1.slice(s![tile.batch.clone()])?;
+            let w2 = w2.slice(s![tile.batch.clone()])?;
+            let mut flux = self.a1.dot_rows(&w1, tile.rows.clone()).map_err(into_array_error)?;
+            flux.exp10_assign()?;
+            flux.add_assign(&self.a2.dot_rows(&w2, tile.rows.clone()).map_err(into_array_error)?)?;
+            Ok(flux)
+        })?;
+        Ok(Array::from_buffer(xp, buffer, &[frames, rows, columns]))
+    }
+}
+
+/// Bytes of result that are evaluated at once.
+const BATCH_BYTES: usize = 256 << 20;
+
+impl Model {
+    /// The background in electrons/s at any rows and columns of the CCD, of shape
+    /// (frames, rows, columns); `frames` are positions in the model's list of frames. A frame that
+    /// was not fitted gives NaN.
+    ///
+    /// The pixels need not be those that were fitted, and each has the same bits whatever else is
+    /// evaluated with it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for frames, rows or columns that do not exist, or designs that
+    /// do not fit the weights.
+    pub fn evaluate<B: Backend>(
+        &self,
+        xp: &B,
+        frames: &[usize],
+        rows: &[usize],
+        columns: &[usize],
+    ) -> Result<Array3<f64>> {
+        let mut result = Array3::zeros((frames.len(), rows.len(), columns.len()));
+        let frame_bytes = (rows.len() * columns.len() * size_of::<f64>()).max(1);
+        let batch = (BATCH_BYTES / frame_bytes).max(1);
+        let evaluator = Evaluator::new(xp, self, rows, columns)?;
+        for (frames, mut part) in
+            frames.chunks(batch).zip(result.axis_chunks_iter_mut(ndarray::Axis(0), batch))
+        {
+            part.assign(&evaluator.evaluate(frames)?);
+        }
+        Ok(result)
+    }
+}
+
+/// A model on a window of pixels, to be evaluated for one frame after another.
+pub struct Evaluator<'a, B: Backend> {
+    model: &'a Model,
+    background: Background<B>,
+    backend: B,
+}
+
+impl<'a, B: Backend> Evaluator<'a, B> {
+    /// Sets a model up on the pixels of some rows and columns.
+    ///
+    /// # Errors
+    /// As [`Model::evaluate`].
+    pub fn new(xp: &B, model: &'a Model, rows: &[usize], columns: &[usize]) -> Result<Self> {
+        let (design1, design2): (Design, Design) = (model.design1.parse()?, model.design2.parse()?);
+        for (name, design, weights) in [("A1", &design1, &model.weights1), ("A2", &design2, &model.weights2)]
+        {
+            if design.columns() != weights.ncols() {
+                return Err(Error::InvalidArgument(format!(
+                    "the model has {} weights of {name} for each frame, but its design {design} needs {}",
+                    weights.ncols(),
+                    design.columns()
+                )));
+            }
+        }
+        let window = Window::new(model.target.ccd, rows.to_vec(), columns.to_vec())?;
+        let background = Background::new(xp, &design1, &design2, &window)?;
+        Ok(Self { model, background, backend: xp.clone() })
+    }
+
+    /// The background of some frames, of shape (frames, rows, columns), in electrons/s.
+    ///
+    /// # Errors
+    /// As [`Model::evaluate`].
+    pub fn evaluate(&self, frames: &[usize]) -> Result<Array3<f64>> {
+        let known = self.model.tstart.len();
+        if let Some(bad) = frames.iter().find(|&&frame| frame >= known) {
+            return Err(Error::InvalidArgument(format!(
+                "frame {bad} asked for, but the model has {known} frames, counted from 0"
+            )));
+        }
+        let pick = |weights: &Array2<f64>| {
+            Array::from_ndarray(&self.backend, &weights.select(ndarray::Axis(0), frames))
+        };
+        let flux = self.background.evaluate(&pick(&self.model.weights1)?, &pick(&self.model.weights2)?)?;
+        match flux.to_ndarray()?.into_dimensionality::<Ix3>() {
+            Ok(flux) => Ok(flux),
+            Err(error) => unreachable!("images of some frames have three axes: {error}"),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The weighted Gram matrix `G = A^T diag(s) A`, block by block, without forming `A`.
+//!
+//! For two Kronecker blocks the identities of generalised linear array models hold (Currie, Durban
+//! & Eilers, *J. R. Statist. Soc. B* 68, 259, 2006): with `S[row, column]` the weights,
+//!
+//! `G[(i, j), (k, l)] = sum_row B_i B_k(row) sum_column S[row, column] C_j C_l(column)`,
+//!
+//! that is `P_row^T S P_col` with the products of all pairs of basis functions that overlap.
+//! A block in `r` has no such structure, but few entries for each pixel: with the column functions
+//! of a Kronecker block it gives a small matrix for each row of pixels, which the row functions
+//! then combine.
+
+use array_api::{Array, Backend, Csr, s};
+
+use super::kronecker::Kronecker;
+use super::matrix::{DesignMatrix, Operator, into_array_error};
+use super::radial::Radial;
+use crate::error::{Error, Result};
+
+/// Bytes that the small matrices of all rows in hand may take.
+const STAGE_BYTES: usize = 64 << 20;
+
+pub(super) fn gram<B: Backend>(matrix: &DesignMatrix<B>, weights: &Array<f64, B>) -> Result<Array<f64, B>> {
+    let (rows, columns) = matrix.window().shape();
+    if weights.shape() != [rows, columns] {
+        return Err(Error::InvalidArgument(format!(
+            "weights of shape {:?} do not fit a window of {rows} x {columns} pixels",
+            weights.shape()
+        )));
+    }
+    let n = matrix.columns();
+    let mut gram = Array::zeros(matrix.backend(), &[n, n])?;
+    for (i, (left, a)) in matrix.blocks().enumerate() {
+        for (right, b) in matrix.blocks().skip(i) {
+            let part = match (a, b) {
+                (Operator::Kronecker(a), Operator::Kronecker(b)) => two_kroneckers(a, b, weights)?,
+                (Operator::Kronecker(a), Operator::Radial(b)) => kronecker_radial(a, b, weights)?,
+                (Operator::Radial(a), Operator::Kronecker(b)) => {
+                    kronecker_radial(b, a, weights)?.matrix_transpose()?
+                }
+                (Operator::Radial(a), Operator::Radial(b)) => two_radials(a, b, weights)?,
+            };
+            if left != right {
+                gram.assign(s![right.clone(), left.clone()], &part.matrix_transpose()?)?;
+            }
+            gram.assign(s![left.clone(), right], &part)?;
+        }
+    }
+    Ok(gram)
+}
+
+/// `P_row^T S P_col`, put in its places.
+fn two_kroneckers<B: Backend>(
+    a: &Kronecker<B>,
+    b: &Kronecker<B>,
+    weights: &Array<f64, B>,
+) -> Result<Array<f64, B>> {
+    let (row_products, row_pairs) = a.row.matrix.row_pair_products(&b.row.matrix)?;
+    let (column_products, column_pairs) = a.column.matrix.row_pair_products(&b.column.matrix)?;
+    let ((a_rows, a_columns), (b_rows, b_columns)) = (a.functions(), b.functions());
+    let shape = [a_rows * a_columns, b_rows * b_columns];
+    let summed = sum_columns(&column_products, weights)?;
+    let banded = row_products.transposed_matmul(&summed)?;
+    let mut places = Vec::with_capacity(row_pairs.len() * column_pairs.len());
+    for &(i, k) in &row_pairs {
+        for &(j, l) in &column_pairs {
+            places.push(((i * a_columns + j) * shape[1] + k * b_columns + l) as i64);
+        }
+    }
+    let xp = weights.backend();
+    let mut dense = Array::zeros(xp, &[shape[0] * shape[1]])?;
+    dense.scatter_add(&Array::from_slice(xp, &places)?, &banded.flatten()?, 0)?;
+    Ok(dense.reshape(&shape)?)
+}
+
+/// `S P_col`, in tiles of rows.
+fn sum_columns<B: Backend>(products: &Csr<f64, B>, weights: &Array<f64, B>) -> Result<Array<f64, B>> {
+    let xp = weights.backend();
+    let (rows, width) = (weights.shape()[0], products.shape()[1]);
+    let tiles = xp.tiles(1, rows, (weights.shape()[1] + width) * size_of::<f64>());
+    let buffer = xp.map_tiles(&tiles, [1, rows, width], |tile| {
+        products.left_matmul(&weights.slice(s![tile.rows.clone()])?)?.expand_dims(0)
+    })?;
+    Ok(Array::from_buffer(xp, buffer, &[rows, width]))
+}
+
+/// For each row of pixels `C^T diag(s) R`, then the sum over rows with the row functions.
+fn kronecker_radial<B: Backend>(
+    a: &Kronecker<B>,
+    b: &Radial<B>,
+    weights: &Array<f64, B>,
+) -> Result<Array<f64, B>> {
+    let xp = weights.backend();
+    let (outer, inner) = a.functions();
+    let width = inner * b.functions();
+    let rows = weights.shape()[0];
+    let mut sum = Array::zeros(xp, &[outer, width])?;
+    let stage = (STAGE_BYTES / (width * size_of::<f64>()).max(1)).max(1);
+    for start in (0..rows).step_by(stage) {
+        let part = start..rows.min(start + stage);
+        let tiles = xp.tiles(1, part.len(), width * size_of::<f64>());
+        let buffer = xp.map_tiles(&tiles, [1, part.len(), width], |tile| {
+            let rows = start + tile.rows.start..start + tile.rows.end;
+            let radial = b.matrix(rows.clone()).map_err(into_array_error)?;
+            a.column.matrix.weighted_cross_gram(&weights.slice(s![rows])?, &radial)?.reshape(&[
+                1,
+                tile.rows.len(),
+                width,
+            ])
+        })?;
+        let products = Array::from_buffer(xp, buffer, &[part.len(), width]);
+        sum.add_assign(&a.row.matrix.rows(part)?.transposed_matmul(&products)?)?;
+    }
+    Ok(sum.reshape(&[outer * inner, b.functions()])?)
+}
+
+/// The sum over all pixels of the products of their few entries.
+fn two_radials<B: Backend>(a: &Radial<B>, b: &Radial<B>, weights: &Array<f64, B>) -> Result<Array<f64, B>> {
+    let xp = weights.backend();
+    let shape = [a.functions(), b.functions()];
+    let [rows, columns] = [weights.shape()[0], weights.shape()[1]];
+    let tiles = xp.tiles(1, rows, columns * 8 * size_of::<f64>());
+    let buffer = xp.reduce_tiles(&tiles, 1, shape[0] * shape[1], |tile| {
+        let left = a.matrix(tile.rows.clone()).map_err(into_array_error)?;
+        let right = b.matrix(tile.rows.clone()).map_err(into_array_error)?;
+        let w = weights.slice(s![tile.rows.clone()])?.flatten()?;
+        left.weighted_cross_gram(&w, &right)
+    })?;
+    Ok(Array::from_buffer(xp, buffer, &shape))
+}

@@ -1,0 +1,115 @@
+//! Blocks that are Kronecker products: `A = B_row (x) B_col`.
+//!
+//! With the weights of a frame as a matrix `W[row function, column function]` and a frame as
+//! `F[row, column]`, `A w` is `B_row W B_col^T` and `A^T f` is `B_row^T F B_col`.
+//! `B_col` meets every pixel, so it is applied as an operator; `B_row` meets the few numbers that
+//! are left of each row.
+
+use std::ops::Range;
+
+use array_api::{Array, Backend, Csr, PiecewisePolynomials, SplineOperator};
+
+use crate::error::Result;
+
+/// One factor: a basis at the rows or the columns of a window.
+pub(super) struct Factor<B: Backend> {
+    /// One row for each row or column of the window, few entries each.
+    pub(super) matrix: Csr<f64, B>,
+    operator: Operator<B>,
+}
+
+enum Operator<B: Backend> {
+    /// Polynomials, on one interval or between knots.
+    Polynomials(SplineOperator<B>),
+    /// Functions that are one in a single place: `functions[i]` in place `places[i]`.
+    Selection { places: Array<i64, B>, functions: Array<i64, B> },
+}
+
+impl<B: Backend> Factor<B> {
+    /// Piecewise polynomials at the coordinates of the rows or columns.
+    pub(super) fn polynomials(xp: &B, basis: &PiecewisePolynomials, x: &[f64]) -> Result<Self> {
+        let operator = basis.at(&Array::from_slice(xp, x)?)?;
+        Ok(Self { matrix: operator.design_matrix()?, operator: Operator::Polynomials(operator) })
+    }
+
+    /// For each of the `selected` columns of the CCD a function that is one there; `columns` are
+    /// those of the window.
+    pub(super) fn selection(xp: &B, columns: &[usize], selected: &[usize]) -> Result<Self> {
+        let (mut places, mut functions) = (Vec::new(), Vec::new());
+        let mut indptr = vec![0];
+        for (place, column) in columns.iter().enumerate() {
+            if let Ok(function) = selected.binary_search(column) {
+                places.push(place as i64);
+                functions.push(function as i64);
+            }
+            indptr.push(places.len() as i32);
+        }
+        let indices = functions.iter().map(|&function| function as i32).collect();
+        let ones = vec![1.0; places.len()];
+        let operator = Operator::Selection {
+            places: Array::from_slice(xp, &places)?,
+            functions: Array::from_slice(xp, &functions)?,
+        };
+        Ok(Self { matrix: Csr::new(xp, [columns.len(), selected.len()], indptr, indices, ones)?, operator })
+    }
+
+    fn functions(&self) -> usize {
+        self.matrix.shape()[1]
+    }
+
+    /// `F B` for `f` of shape (frames, rows, places), as (frames, rows, functions).
+    fn project(&self, f: &Array<f64, B>) -> Result<Array<f64, B>> {
+        match &self.operator {
+            Operator::Polynomials(operator) => Ok(operator.project(f)?),
+            Operator::Selection { places, functions } => {
+                let shape = [f.shape()[0], f.shape()[1], self.functions()];
+                let mut result = Array::zeros(f.backend(), &shape)?;
+                result.scatter_add(functions, &f.take(places, 2)?, 2)?;
+                Ok(result)
+            }
+        }
+    }
+
+    /// Adds `C B^T` for `c` of shape (frames, rows, functions) to `out` (frames, rows, places).
+    fn evaluate_add(&self, c: &Array<f64, B>, out: &mut Array<f64, B>) -> Result<()> {
+        match &self.operator {
+            Operator::Polynomials(operator) => Ok(operator.evaluate_add(c, out)?),
+            Operator::Selection { places, functions } => {
+                Ok(out.scatter_add(places, &c.take(functions, 2)?, 2)?)
+            }
+        }
+    }
+}
+
+/// `B_row (x) B_col`: column `i * n_col + j` is row function `i` times column function `j`.
+pub(super) struct Kronecker<B: Backend> {
+    pub(super) row: Factor<B>,
+    pub(super) column: Factor<B>,
+}
+
+impl<B: Backend> Kronecker<B> {
+    /// Number of row functions and of column functions.
+    pub(super) fn functions(&self) -> (usize, usize) {
+        (self.row.functions(), self.column.functions())
+    }
+
+    /// `A^T f` over some rows; `f` has shape (frames, rows, columns).
+    pub(super) fn project(&self, f: &Array<f64, B>, rows: Range<usize>) -> Result<Array<f64, B>> {
+        let (outer, inner) = self.functions();
+        let columns = self.column.project(f)?;
+        let weights = self.row.matrix.rows(rows)?.transposed_matmul(&columns)?;
+        Ok(weights.reshape(&[f.shape()[0], outer * inner])?)
+    }
+
+    /// Adds `A w` over some rows to `out`; `w` has shape (frames, functions).
+    pub(super) fn evaluate_add(
+        &self,
+        w: &Array<f64, B>,
+        rows: Range<usize>,
+        out: &mut Array<f64, B>,
+    ) -> Result<()> {
+        let (outer, inner) = self.functions();
+        let weights = w.reshape(&[w.shape()[0], outer, inner])?;
+        self.column.evaluate_add(&self.row.matrix.rows(rows)?.matmul(&weights)?, out)
+    }
+}

@@ -1,0 +1,301 @@
+//! The model as a FITS file.
+//!
+//! | HDU | name | content |
+//! |---|---|---|
+//! | 0 | `PRIMARY` | what the model is of and how it was made |
+//! | 1 | `TIME` | table: `tstart`, `tstop`, `quality`, one row a frame |
+//! | 2 | `WEIGHTS1` | f64 image, frames x columns of A1 |
+//! | 3 | `WEIGHTS2` | f64 image, frames x columns of A2 |
+//! | 4 | `JITTER` | f64 image, frames x components |
+//! | 5 | `BKG` | f64 image, frames x components |
+//! | 6 | `AVGFRAME` | f64 image, rows x columns, electrons/s |
+//! | 7 | `JITPIX` | table: `row`, `column` of the jitter pixels |
+//! | 8 | `BKGPIX` | table: `row`, `column` of the background pixels |
+//! | 9 | `FILES` | table: `name` of each input file |
+//! | 10 | `MASKS` | 8-bit image, rows x columns: bit 0 star, bit 1 saturated |
+//!
+//! HDUs 0 to 6 are those of scatterbrain, the first program of this kind, whose files
+//! are read as models of the preset `standard`; the others may be missing, and so
+//! may the keywords that only this program writes. An array without frames or
+//! components is an image with an axis of length 0, which has no data. Every HDU
+//! has `CHECKSUM` and `DATASUM`. Text that is not printable ASCII is percent-encoded.
+
+use std::path::Path;
+
+use ndarray::Array2;
+
+use super::{Model, not_a_model};
+use crate::error::{Error, Result};
+use crate::fits::{Column, Number, Reader, Values, Writer, decode};
+use crate::source::Target;
+
+/// The HDUs that every model has, in this order.
+const NAMES: [&str; 7] =
+    ["PRIMARY", "TIME", "WEIGHTS1", "WEIGHTS2", "JITTER", "BKG", "AVGFRAME"];
+
+/// Bit of `MASKS` for pixels that the star mask drops.
+const STAR: u8 = 1;
+/// Bit of `MASKS` for pixels that the saturation mask drops.
+const SATURATED: u8 = 2;
+
+/// Builds the file in memory; errors name `path`.
+pub(super) fn write(model: &Model, path: &Path) -> Result<Writer> {
+    let mut file = Writer::new(path)?;
+    write_primary(&mut file, model)?;
+
+    let quality: Vec<_> = model.quality.iter().copied().map(f64::from).collect();
+    let column = |name, unit, values| Column { name, unit, values: Values::F64(values) };
+    file.table(
+        "TIME",
+        &[
+            column("tstart", "d", &model.tstart),
+            column("tstop", "d", &model.tstop),
+            column("quality", "", &quality),
+        ],
+    )?;
+    file.text("TIMESYS", "TDB", "time system is Barycentric Dynamical Time")?;
+    file.integer("BJDREFI", 2_457_000, "[d] times are BJD - 2457000 (BTJD)")?;
+
+    write_matrix(&mut file, "WEIGHTS1", &model.weights1)?;
+    file.comment("Weights of the design matrix A1 for log10 of the flux, a row a frame.")?;
+    write_matrix(&mut file, "WEIGHTS2", &model.weights2)?;
+    file.comment("Weights of the design matrix A2 for the residual flux, a row a frame.")?;
+    write_matrix(&mut file, "JITTER", &model.jitter)?;
+    file.comment("Jitter components, a row a frame, from the pixels in JITPIX.")?;
+    write_matrix(&mut file, "BKG", &model.background)?;
+    file.comment("Background components, a row a frame, from the pixels in BKGPIX.")?;
+    write_matrix(&mut file, "AVGFRAME", &model.average_frame)?;
+    file.text("BUNIT", "electrons/s", "physical units of image data")?;
+
+    write_pixels(&mut file, "JITPIX", &model.jitter_pixels)?;
+    write_pixels(&mut file, "BKGPIX", &model.background_pixels)?;
+    file.text_table("FILES", "name", &model.input_files)?;
+
+    let drops = |keep: &bool, bit| if *keep { 0 } else { bit };
+    let masks = model.star_mask.iter().zip(&model.saturation_mask);
+    let masks: Vec<_> =
+        masks.map(|(star, saturation)| drops(star, STAR) | drops(saturation, SATURATED)).collect();
+    file.image("MASKS", &[model.shape.0, model.shape.1], &masks)?;
+    file.comment("Bit 0 (value 1) is set where the star mask drops the pixel,")?;
+    file.comment("bit 1 (value 2) where the saturation mask does; 0 is a clean pixel.")?;
+    Ok(file)
+}
+
+fn write_primary(file: &mut Writer, model: &Model) -> Result<()> {
+    let (origin, version) = model.software.rsplit_once(' ').unwrap_or((&model.software, ""));
+    file.image::<u8>("PRIMARY", &[], &[])?;
+    file.text("ORIGIN", origin, "program that made this file")?;
+    file.text("VERSION", version, "version of that program")?;
+    file.integer("SECTOR", model.target.sector.into(), "observing sector")?;
+    file.integer("CAMERA", model.target.camera.into(), "camera number")?;
+    file.integer("CCD", model.target.ccd.into(), "CCD number")?;
+    file.integer("CUTSIZE", model.shape.0 as u64, "[pixel] rows of the science area fitted")?;
+    file.integer("STRPPOLY", model.strap_npoly as u64, "powers of the row in the strap block")?;
+    file.text("PRESET", &model.preset, "name of the designs")?;
+    file.text("DESIGN1", &model.design1, "blocks of A1, priors mean +- sigma")?;
+    file.text("DESIGN2", &model.design2, "blocks of A2, priors mean +- sigma")?;
+    file.integer("NKNOTS", model.nknots as u64, "knots along a side of the spline block")?;
+    file.integer("SEED", model.seed, "seed of the draw of JITPIX and BKGPIX")?;
+    file.integer("QUALMASK", model.quality_bitmask.into(), "flags that forbid fitting a frame")?;
+    file.integer("AVGMASK", model.average_bitmask.into(), "flags that forbid averaging a frame")?;
+    file.text("BACKEND", &model.backend, "what the fit ran on")?;
+    file.integer("NINPUTS", model.input_files.len() as u64, "number of input files")
+}
+
+fn write_matrix(file: &mut Writer, name: &str, matrix: &Array2<f64>) -> Result<()> {
+    let matrix = matrix.as_standard_layout();
+    let pixels = matrix.as_slice().expect("standard layout is contiguous");
+    file.image(name, matrix.shape(), pixels)
+}
+
+fn write_pixels(file: &mut Writer, name: &str, pixels: &[(u32, u32)]) -> Result<()> {
+    let position = |value: u32| {
+        let message = || Error::InvalidArgument(format!("{name}: no CCD has a pixel {value}"));
+        i32::try_from(value).map_err(|_| message())
+    };
+    let rows: Vec<_> = pixels.iter().map(|&(row, _)| position(row)).collect::<Result<_>>()?;
+    let columns: Vec<_> = pixels.iter().map(|&(_, column)| position(column)).collect::<Result<_>>()?;
+    let column = |name, values| Column { name, unit: "pixel", values: Values::I32(values) };
+    file.table(name, &[column("row", &rows), column("column", &columns)])?;
+    file.comment("Positions in the science area, counted from 0.")
+}
+
+/// Reads the file at `path`, whose parts may still contradict one another.
+pub(super) fn read(path: &Path) -> Result<Model> {
+    let mut file = Reader::open(path)?;
+    let hdus = file.check_whole()?;
+    // By name: those that every model has come first and in order.
+    let mut names = Vec::with_capacity(hdus);
+    for hdu in 0..hdus {
+        file.select(hdu)?;
+        names.push(file.text("EXTNAME").unwrap_or_default());
+    }
+    for (hdu, expected) in NAMES.iter().enumerate().skip(1) {
+        let found = names.get(hdu).map_or("missing".into(), |name| format!("called {name:?}"));
+        if names.get(hdu).is_none_or(|name| name != expected) {
+            return Err(not_a_model(path, format!("HDU {hdu} is {found}, not {expected:?}")));
+        }
+    }
+    let find = |name: &str| names.iter().skip(NAMES.len()).position(|other| other == name);
+    let find = |name: &str| find(name).map(|position| position + NAMES.len());
+
+    file.select(1)?;
+    let (tstart, tstop) = (file.numbers("tstart")?, file.numbers("tstop")?);
+    let quality: Vec<f64> = file.numbers("quality")?;
+    let quality = quality.into_iter().map(whole_number).collect::<Option<_>>();
+    let quality = quality.ok_or_else(|| not_a_model(path, "quality holds no bit flags"))?;
+    let weights1 = read_image(&mut file, 2)?;
+    let weights2 = read_image(&mut file, 3)?;
+    let jitter = read_image(&mut file, 4)?;
+    let background = read_image(&mut file, 5)?;
+    let average_frame = read_image(&mut file, 6)?;
+    let shape = average_frame.dim();
+
+    let pixels = |file: &mut Reader, name| match find(name) {
+        Some(hdu) => read_pixels(file, hdu),
+        None => Ok(Vec::new()),
+    };
+    let jitter_pixels = pixels(&mut file, "JITPIX")?;
+    let background_pixels = pixels(&mut file, "BKGPIX")?;
+    let input_files = match find("FILES") {
+        Some(hdu) => {
+            file.select(hdu)?;
+            file.texts("name")?.iter().map(|name| decode(name)).collect()
+        }
+        None => Vec::new(),
+    };
+    let masks: Array2<u8> = match find("MASKS") {
+        Some(hdu) => read_image(&mut file, hdu)?,
+        None => Array2::zeros(shape),
+    };
+
+    file.select(0)?;
+    let cutout_size: usize = file.require("CUTSIZE")?;
+    if cutout_size != shape.0 {
+        let reason = format!("CUTSIZE is {cutout_size}, but AVGFRAME has {} rows", shape.0);
+        return Err(not_a_model(path, reason));
+    }
+    let strap_npoly = file.require("STRPPOLY")?;
+    let text = |keyword| file.text(keyword).map(|text| decode(&text));
+    let software = [text("ORIGIN"), text("VERSION")].map(Option::unwrap_or_default);
+    let designs = match (text("PRESET"), text("DESIGN1"), text("DESIGN2"), file.number("NKNOTS")) {
+        (Some(preset), Some(design1), Some(design2), Some(nknots)) => {
+            Designs { preset, design1, design2, nknots }
+        }
+        (None, None, None, None) => Designs::standard(weights1.ncols(), weights2.ncols(), strap_npoly)
+            .map_err(|reason| not_a_model(path, reason))?,
+        _ => return Err(not_a_model(path, "it has only some of PRESET, DESIGN1, DESIGN2, NKNOTS")),
+    };
+    Ok(Model {
+        target: Target {
+            sector: file.require("SECTOR")?,
+            camera: file.require("CAMERA")?,
+            ccd: file.require("CCD")?,
+        },
+        shape,
+        preset: designs.preset,
+        design1: designs.design1,
+        design2: designs.design2,
+        strap_npoly,
+        nknots: designs.nknots,
+        seed: file.number("SEED").unwrap_or(0),
+        quality_bitmask: file.number("QUALMASK").unwrap_or(63),
+        average_bitmask: file.number("AVGMASK").unwrap_or(6911),
+        software: software.join(" ").trim_end().to_owned(),
+        backend: text("BACKEND").unwrap_or_default(),
+        tstart,
+        tstop,
+        quality,
+        weights1,
+        weights2,
+        jitter,
+        background,
+        average_frame,
+        jitter_pixels,
+        background_pixels,
+        input_files,
+        star_mask: masks.mapv(|bits| bits & STAR == 0),
+        saturation_mask: masks.mapv(|bits| bits & SATURATED == 0),
+    })
+}
+
+/// What the weights are weights of.
+struct Designs {
+    preset: String,
+    design1: String,
+    design2: String,
+    nknots: usize,
+}
+
+impl Designs {
+    /// The designs of a file that names none: those of the preset `standard`, with
+    /// as many knots as the columns of A2 tell: (nknots + 1)^2 of the spline block,
+    /// 61 of the radial spline and 230 for each power of the straps.
+    fn standard(
+        columns1: usize,
+        columns2: usize,
+        strap_npoly: usize,
+    ) -> std::result::Result<Self, String> {
+        let straps = 230_usize.checked_mul(strap_npoly);
+        let splines = straps.and_then(|straps| columns2.checked_sub(straps)?.checked_sub(61));
+        let side = splines.map(usize::isqrt).filter(|side| *side > 1 && splines == Some(side * side));
+        let (77, Some(side)) = (columns1, side) else {
+            return Err(format!(
+                "it names no designs, and {columns1} and {columns2} weights are not those of \
+                 the preset standard"
+            ));
+        };
+        let nknots = side - 1;
+        Ok(Self {
+            preset: "standard".into(),
+            design1: "radial_spline(60) ~ 2 +- 100 + cartesian(4) ~ 2 +- 100".into(),
+            design2: format!(
+                "spline({nknots}) ~ 0 +- 200 + radial_spline(60) ~ 0 +- 300 \
+                 + restricted_strap({strap_npoly}) ~ 0 +- 30"
+            ),
+            nknots,
+        })
+    }
+}
+
+/// The image in an HDU, (rows, columns).
+fn read_image<T: Number + Default>(file: &mut Reader, hdu: usize) -> Result<Array2<T>> {
+    file.select(hdu)?;
+    let refused = |reason: &str| not_a_model(file.path(), format!("HDU {hdu} {reason}"));
+    let Some(image) = file.image()? else { return Err(refused("is a table, not an image")) };
+    if image.compressed {
+        return Err(refused("is compressed; unpack it with funpack"));
+    }
+    let [rows, columns] = image.shape[..] else {
+        return Err(refused(&format!("has {} axes, not 2", image.shape.len())));
+    };
+    // check_whole has found all of the pixels in the file, so that their number,
+    // if it is not 0, fits.
+    let count = rows.checked_mul(columns).and_then(|count| usize::try_from(count).ok());
+    let lengths = usize::try_from(rows).ok().zip(usize::try_from(columns).ok());
+    let (Some(count), Some(lengths)) = (count, lengths) else {
+        return Err(refused("has an impossible size"));
+    };
+    let mut pixels = vec![T::default(); count];
+    file.pixels(0, None, &mut pixels)?;
+    Array2::from_shape_vec(lengths, pixels).map_err(|_| {
+        not_a_model(file.path(), format!("HDU {hdu} has an impossible size"))
+    })
+}
+
+/// The positions in an HDU's table.
+fn read_pixels(file: &mut Reader, hdu: usize) -> Result<Vec<(u32, u32)>> {
+    file.select(hdu)?;
+    let (rows, columns): (Vec<i32>, Vec<i32>) = (file.numbers("row")?, file.numbers("column")?);
+    let pixels = rows.into_iter().zip(columns);
+    let pixels = pixels.map(|(row, column)| Some((row.try_into().ok()?, column.try_into().ok()?)));
+    pixels
+        .collect::<Option<_>>()
+        .ok_or_else(|| not_a_model(file.path(), format!("HDU {hdu} has a pixel before the first")))
+}
+
+/// The flags that a number holds, if it is whole and not negative.
+fn whole_number(value: f64) -> Option<u32> {
+    let whole = value.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&value);
+    whole.then_some(value as u32)
+}

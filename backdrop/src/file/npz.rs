@@ -1,0 +1,244 @@
+//! The model as an npz file, a zip archive of NumPy arrays.
+//!
+//! | array | content |
+//! |---|---|
+//! | `arr_0`, `weights_basic` | weights of A1, (frames, columns), f64 |
+//! | `arr_1`, `weights_full` | weights of A2, (frames, columns), f64 |
+//! | `tstart`, `tstop` | start and end of each exposure, BTJD days, f64 |
+//! | `quality` | quality flags of each frame, u32 |
+//! | `jitter`, `background` | components, (frames, components), f64 |
+//! | `average_frame` | (rows, columns), electrons/s, f64 |
+//! | `jitter_pixels`, `background_pixels` | (pixels, 2): row and column, u32 |
+//! | `star_mask`, `saturation_mask` | (rows, columns), bool, true = keep |
+//! | `metadata` | the rest as JSON text, its UTF-8 bytes as u8 |
+//!
+//! The weights are there twice, because NumPy users know them by position, which
+//! `savez` calls `arr_0` and `arr_1`, and by name. Reading takes either.
+//!
+//! ```python
+//! model = np.load("tessbackdrop_sector12_camera1_ccd3.npz")
+//! sector = json.loads(model["metadata"].tobytes())["sector"]
+//! ```
+
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read};
+use std::path::Path;
+
+use ndarray::{Array1, Array2, ArrayView1, Dimension, Ix1, Ix2, aview1};
+use ndarray_npy::{NpzWriter, ReadNpyExt, ReadableElement, WriteNpzError};
+use serde::{Deserialize, Serialize};
+use zip::ZipArchive;
+use zip::result::ZipError;
+
+use super::{Model, not_a_model};
+use crate::error::{Error, Result};
+use crate::source::Target;
+
+/// Deflate makes at most 1032 bytes of one (zlib, technical details), so an entry
+/// that declares more is damaged.
+const MAX_EXPANSION: u64 = 1032;
+
+/// NumPy refuses longer headers, too (`max_header_size` of `numpy.load`).
+const MAX_NPY_HEADER: usize = 10_000;
+
+/// What of a model is no array.
+#[derive(Serialize, Deserialize)]
+struct Metadata {
+    sector: u32,
+    camera: u8,
+    ccd: u8,
+    preset: String,
+    design1: String,
+    design2: String,
+    strap_npoly: usize,
+    nknots: usize,
+    seed: u64,
+    quality_bitmask: u32,
+    average_bitmask: u32,
+    software: String,
+    backend: String,
+    input_files: Vec<String>,
+}
+
+/// Builds the file in memory; errors name `path`.
+pub(super) fn write(model: &Model, path: &Path) -> Result<Vec<u8>> {
+    let Target { sector, camera, ccd } = model.target;
+    let metadata = Metadata {
+        sector,
+        camera,
+        ccd,
+        preset: model.preset.clone(),
+        design1: model.design1.clone(),
+        design2: model.design2.clone(),
+        strap_npoly: model.strap_npoly,
+        nknots: model.nknots,
+        seed: model.seed,
+        quality_bitmask: model.quality_bitmask,
+        average_bitmask: model.average_bitmask,
+        software: model.software.clone(),
+        backend: model.backend.clone(),
+        input_files: model.input_files.clone(),
+    };
+    let metadata = serde_json::to_vec_pretty(&metadata)
+        .map_err(|error| Error::Io { path: path.to_owned(), source: error.into() })?;
+    archive(model, &metadata).map_err(|error| {
+        let source = std::io::Error::other(error);
+        Error::Io { path: path.to_owned(), source }
+    })
+}
+
+fn archive(model: &Model, metadata: &[u8]) -> std::result::Result<Vec<u8>, WriteNpzError> {
+    let mut file = NpzWriter::new(Cursor::new(Vec::new()));
+    file.add_array("arr_0", &model.weights1)?;
+    file.add_array("arr_1", &model.weights2)?;
+    file.add_array("weights_basic", &model.weights1)?;
+    file.add_array("weights_full", &model.weights2)?;
+    file.add_array("tstart", &aview1(&model.tstart))?;
+    file.add_array("tstop", &aview1(&model.tstop))?;
+    file.add_array("quality", &aview1(&model.quality))?;
+    file.add_array("jitter", &model.jitter)?;
+    file.add_array("background", &model.background)?;
+    file.add_array("average_frame", &model.average_frame)?;
+    file.add_array("jitter_pixels", &positions(&model.jitter_pixels))?;
+    file.add_array("background_pixels", &positions(&model.background_pixels))?;
+    file.add_array("star_mask", &model.star_mask)?;
+    file.add_array("saturation_mask", &model.saturation_mask)?;
+    file.add_array("metadata", &ArrayView1::from(metadata))?;
+    Ok(file.finish()?.into_inner())
+}
+
+fn positions(pixels: &[(u32, u32)]) -> Array2<u32> {
+    Array2::from_shape_fn((pixels.len(), 2), |(pixel, axis)| {
+        if axis == 0 { pixels[pixel].0 } else { pixels[pixel].1 }
+    })
+}
+
+/// Reads the file at `path`, whose parts may still contradict one another.
+pub(super) fn read(path: &Path) -> Result<Model> {
+    let mut file = Archive::open(path)?;
+    let weights1 = file.either("weights_basic", "arr_0")?;
+    let weights2 = file.either("weights_full", "arr_1")?;
+    let metadata: Array1<u8> = file.array::<_, Ix1>("metadata")?;
+    let metadata: Metadata = serde_json::from_slice(&metadata.to_vec())
+        .map_err(|error| not_a_model(path, format!("its metadata cannot be read: {error}")))?;
+    let average_frame: Array2<f64> = file.array::<_, Ix2>("average_frame")?;
+    Ok(Model {
+        target: Target { sector: metadata.sector, camera: metadata.camera, ccd: metadata.ccd },
+        shape: average_frame.dim(),
+        preset: metadata.preset,
+        design1: metadata.design1,
+        design2: metadata.design2,
+        strap_npoly: metadata.strap_npoly,
+        nknots: metadata.nknots,
+        seed: metadata.seed,
+        quality_bitmask: metadata.quality_bitmask,
+        average_bitmask: metadata.average_bitmask,
+        software: metadata.software,
+        backend: metadata.backend,
+        tstart: file.array::<_, Ix1>("tstart")?.to_vec(),
+        tstop: file.array::<_, Ix1>("tstop")?.to_vec(),
+        quality: file.array::<_, Ix1>("quality")?.to_vec(),
+        weights1,
+        weights2,
+        jitter: file.array::<_, Ix2>("jitter")?,
+        background: file.array::<_, Ix2>("background")?,
+        average_frame,
+        jitter_pixels: file.pixels("jitter_pixels")?,
+        background_pixels: file.pixels("background_pixels")?,
+        input_files: metadata.input_files,
+        star_mask: file.array::<_, Ix2>("star_mask")?,
+        saturation_mask: file.array::<_, Ix2>("saturation_mask")?,
+    })
+}
+
+/// An npz file that is open for reading.
+struct Archive<'a> {
+    path: &'a Path,
+    size: u64,
+    zip: ZipArchive<BufReader<File>>,
+}
+
+impl<'a> Archive<'a> {
+    fn open(path: &'a Path) -> Result<Self> {
+        let file = File::open(path).map_err(Error::io(path))?;
+        let size = file.metadata().map_err(Error::io(path))?.len();
+        let zip = ZipArchive::new(BufReader::new(file)).map_err(|error| zip_error(path, error))?;
+        Ok(Self { path, size, zip })
+    }
+
+    /// The first of two arrays that is there.
+    fn either(&mut self, name: &str, other: &str) -> Result<Array2<f64>> {
+        let has_name = self.zip.index_for_name(&format!("{name}.npy")).is_some();
+        self.array::<_, Ix2>(if has_name { name } else { other })
+    }
+
+    /// The array called `name`.
+    fn array<T: ReadableElement, D: Dimension>(&mut self, name: &str) -> Result<ndarray::Array<T, D>> {
+        let bytes = self.entry(&format!("{name}.npy"))?;
+        let refused = |reason: String| not_a_model(self.path, format!("its array {name} {reason}"));
+        // Compared before the library trusts the header and asks for memory.
+        let declared = declared_elements(&bytes).and_then(|count| count.checked_mul(size_of::<T>()));
+        if declared.is_none_or(|declared| declared > bytes.len()) {
+            return Err(refused("is damaged".into()));
+        }
+        ndarray::Array::read_npy(bytes.as_slice()).map_err(|error| refused(format!("cannot be read: {error}")))
+    }
+
+    /// An array of (row, column).
+    fn pixels(&mut self, name: &str) -> Result<Vec<(u32, u32)>> {
+        let positions: Array2<u32> = self.array::<_, Ix2>(name)?;
+        if positions.ncols() != 2 {
+            let reason = format!("its array {name} has {} columns, not 2", positions.ncols());
+            return Err(not_a_model(self.path, reason));
+        }
+        Ok(positions.rows().into_iter().map(|position| (position[0], position[1])).collect())
+    }
+
+    /// The bytes of an entry, whose checksum is right.
+    fn entry(&mut self, name: &str) -> Result<Vec<u8>> {
+        let entry = match self.zip.by_name(name) {
+            Err(ZipError::FileNotFound) => {
+                return Err(not_a_model(self.path, format!("there is no {name} in it")));
+            }
+            entry => entry.map_err(|error| zip_error(self.path, error))?,
+        };
+        let size = entry.size();
+        if size > entry.compressed_size().min(self.size).saturating_mul(MAX_EXPANSION) {
+            return Err(not_a_model(self.path, format!("its entry {name} is damaged")));
+        }
+        let mut bytes = Vec::new();
+        entry.take(size.saturating_add(1)).read_to_end(&mut bytes).map_err(Error::io(self.path))?;
+        Ok(bytes)
+    }
+}
+
+/// The number of elements that the header of a NumPy array declares
+/// (NumPy Enhancement Proposal 1), if it can be found.
+fn declared_elements(npy: &[u8]) -> Option<usize> {
+    let rest = npy.strip_prefix(b"\x93NUMPY")?;
+    let (length, rest) = match rest {
+        [1, _, a, b, rest @ ..] => (u32::from_le_bytes([*a, *b, 0, 0]), rest),
+        [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]), rest),
+        _ => return None,
+    };
+    let length = usize::try_from(length).ok().filter(|length| *length <= MAX_NPY_HEADER)?;
+    let header = std::str::from_utf8(rest.get(..length)?).ok()?;
+    // Exactly one shape, or the library might read another one than this.
+    let (before, after) = header.split_once("shape")?;
+    if before.contains('\\') || after.contains("shape") || after.contains('\\') {
+        return None;
+    }
+    let shape = after.split_once('(')?.1.split_once(')')?.0;
+    let lengths = shape.split(',').map(str::trim).filter(|length| !length.is_empty());
+    lengths.map(|length| length.parse().ok()).try_fold(1_usize, |count, length: Option<usize>| {
+        count.checked_mul(length?)
+    })
+}
+
+/// The error for an archive that cannot be read.
+fn zip_error(path: &Path, error: ZipError) -> Error {
+    match error {
+        ZipError::Io(source) => Error::Io { path: path.to_owned(), source },
+        error => not_a_model(path, format!("a zip archive that cannot be read: {error}")),
+    }
+}

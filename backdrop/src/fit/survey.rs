@@ -1,0 +1,179 @@
+//! The first pass over the frames: quality, the minimum image, and pixels without a value.
+
+use array_api::{Array, Backend};
+use ndarray::{Array2, Ix2};
+
+use super::{FitOptions, FitReport, stop_if_cancelled};
+use crate::error::{Error, Result};
+use crate::file::Model;
+use crate::mask::Masks;
+use crate::progress::Progress;
+use crate::quality::{BLOWN_OUT, NO_DATA, is_blown_out, passes};
+use crate::source::FrameSource;
+use crate::stream::for_each_batch;
+
+/// A set of pixels, a bit each in row-major order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Missing(Vec<u64>);
+
+impl Missing {
+    fn none(pixels: usize) -> Self {
+        Self(vec![0; pixels.div_ceil(64)])
+    }
+
+    fn insert_non_finite(&mut self, pixels: &[f32]) {
+        for (word, pixels) in self.0.iter_mut().zip(pixels.chunks(64)) {
+            for (bit, pixel) in pixels.iter().enumerate() {
+                *word |= u64::from(!pixel.is_finite()) << bit;
+            }
+        }
+    }
+
+    fn contains(&self, pixel: usize) -> bool {
+        self.0[pixel / 64] >> (pixel % 64) & 1 == 1
+    }
+}
+
+/// The mask without pixels that have no value in some frame.
+pub(super) fn without(keep: &Array2<bool>, missing: Option<&Missing>) -> Array2<bool> {
+    let mut keep = keep.clone();
+    if let Some(missing) = missing {
+        for (pixel, keep) in keep.iter_mut().enumerate() {
+            *keep &= !missing.contains(pixel);
+        }
+    }
+    keep
+}
+
+/// What the first pass finds.
+pub(super) struct Survey {
+    /// Quality of each frame used, with our own flags.
+    pub(super) quality: Vec<u32>,
+    /// The pixel-wise minimum over the good frames in electrons/s, NaN where none has a value.
+    pub(super) minimum: Array2<f32>,
+    /// Frames that pass the average bitmask.
+    pub(super) averaged: usize,
+    /// For each mask window the pixels without a value in any of its fitted frames.
+    pub(super) missing: Vec<Option<Missing>>,
+    bitmask: u32,
+}
+
+impl Survey {
+    pub(super) fn run<B: Backend>(
+        xp: &B,
+        source: &dyn FrameSource,
+        options: &FitOptions,
+        progress: &dyn Progress,
+        report: &mut FitReport,
+    ) -> Result<Self> {
+        let (rows, columns) = source.shape();
+        let limit = if options.max_frames == 0 { usize::MAX } else { options.max_frames };
+        let mut quality: Vec<u32> = source.frames().iter().take(limit).map(|info| info.quality).collect();
+        let frames: Vec<usize> = (0..quality.len()).collect();
+        let mut missing: Vec<Option<Missing>> = vec![None; frames.len().div_ceil(options.mask_window)];
+        let mut minimum = Array::full(xp, &[rows * columns], f32::INFINITY)?;
+        // The masks need some image: until a frame passes the average bitmask, those that are
+        // fitted make do.
+        let mut substitute = minimum.clone();
+        let mut averaged = 0;
+        progress.start("minimum image", frames.len());
+        for_each_batch(source, &frames, 1, &mut report.read_time, |batch, pixels| {
+            stop_if_cancelled(progress)?;
+            let frame = batch[0];
+            let non_finite = pixels.iter().filter(|pixel| !pixel.is_finite()).count();
+            if 2 * non_finite > pixels.len() {
+                quality[frame] |= NO_DATA;
+                report.without_data += 1;
+            }
+            if is_blown_out(&pixels, columns) {
+                quality[frame] |= BLOWN_OUT;
+                report.blown_out += 1;
+            }
+            let fitted = passes(quality[frame], options.quality_bitmask);
+            if fitted && non_finite > 0 {
+                report.non_finite_pixels += non_finite as u64;
+                missing[frame / options.mask_window]
+                    .get_or_insert_with(|| Missing::none(pixels.len()))
+                    .insert_non_finite(&pixels);
+            }
+            let good = passes(quality[frame], options.average_bitmask);
+            if good || (fitted && averaged == 0) {
+                let mut image = Array::from_vec(xp, pixels, &[rows * columns])?;
+                image.nan_to_num_assign(f32::INFINITY, f32::INFINITY, f32::INFINITY)?;
+                if good {
+                    minimum.minimum_assign(&image)?;
+                    averaged += 1;
+                } else {
+                    substitute.minimum_assign(&image)?;
+                }
+            }
+            progress.advance(1);
+            Ok(())
+        })?;
+        progress.finish();
+
+        report.frames = quality.len();
+        report.averaged = averaged;
+        let bitmask = options.quality_bitmask;
+        report.fitted = quality.iter().filter(|&&flags| passes(flags, bitmask)).count();
+        if report.fitted == 0 {
+            return Err(Error::InvalidArgument(format!(
+                "none of the {} frames passes the quality bitmask {bitmask} \
+                 ({} are blown out, {} have no data): choose another with --quality-bitmask",
+                report.frames, report.blown_out, report.without_data
+            )));
+        }
+        let minimum = if averaged > 0 { minimum } else { substitute };
+        let minimum = minimum.reshape(&[rows, columns])?.to_ndarray()?;
+        let minimum = match minimum.into_dimensionality::<Ix2>() {
+            Ok(minimum) => minimum.mapv_into(|flux| if flux.is_finite() { flux } else { f32::NAN }),
+            Err(error) => unreachable!("an image has rows and columns: {error}"),
+        };
+        Ok(Self { quality, minimum, averaged, missing, bitmask })
+    }
+
+    /// The frames that are fitted.
+    pub(super) fn fitted(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.quality.len()).filter(|&frame| passes(self.quality[frame], self.bitmask))
+    }
+
+    /// The model with the weights that the second pass found.
+    pub(super) fn into_model<B: Backend>(
+        self,
+        xp: &B,
+        source: &dyn FrameSource,
+        options: &FitOptions,
+        masks: Masks,
+        (weights1, weights2): (Array2<f64>, Array2<f64>),
+        average_frame: Array2<f64>,
+    ) -> Model {
+        let frames = &source.frames()[..self.quality.len()];
+        Model {
+            target: source.target(),
+            shape: source.shape(),
+            preset: options.preset.clone(),
+            design1: options.design1.to_string(),
+            design2: options.design2.to_string(),
+            strap_npoly: options.design2.strap_npoly(),
+            nknots: options.design2.nknots(),
+            seed: options.seed,
+            quality_bitmask: options.quality_bitmask,
+            average_bitmask: options.average_bitmask,
+            software: concat!("backdrop ", env!("CARGO_PKG_VERSION")).to_owned(),
+            backend: xp.name().to_owned(),
+            tstart: frames.iter().map(|frame| frame.tstart).collect(),
+            tstop: frames.iter().map(|frame| frame.tstop).collect(),
+            jitter: Array2::zeros((frames.len(), 0)),
+            background: Array2::zeros((frames.len(), 0)),
+            average_frame,
+            jitter_pixels: Vec::new(),
+            background_pixels: Vec::new(),
+            input_files: frames.iter().map(|frame| frame.name.clone()).collect(),
+            star_mask: masks.star,
+            saturation_mask: masks.saturation,
+            quality: self.quality,
+            weights1,
+            weights2,
+        }
+    }
+}
