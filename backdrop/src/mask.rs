@@ -102,13 +102,14 @@ pub fn saturation_mask(image: ArrayView2<'_, f32>) -> Array2<bool> {
         grow_where_gradient(&mut masked);
     }
     for (column, lane) in saturated.columns().into_iter().enumerate() {
-        let mut row = 0;
-        while row < lane.len() {
-            let length = lane.iter().skip(row).take_while(|&&saturated| saturated).count();
-            if length > 0 {
-                mask_halo(&mut masked, row as f64 + 0.5 * (length - 1) as f64, column, length);
+        let mut length = 0;
+        for row in 0..=lane.len() {
+            if lane.get(row) == Some(&true) {
+                length += 1;
+            } else if length > 0 {
+                mask_halo(&mut masked, row as f64 - 0.5 * (length + 1) as f64, column, length);
+                length = 0;
             }
-            row += length + 1;
         }
     }
     masked.mapv_into(|masked| !masked)

@@ -72,18 +72,14 @@ impl FfiHeader {
         match Kind::of(path)?.0 {
             Kind::Gzip => {
                 let bytes = gzip::first_bytes(path, HEADER_BYTES)?;
-                let mut header = Self::parse(&mut Reader::open_bytes(path, &bytes)?, None)?;
+                let mut header = Self::parse(&mut Reader::open_start(path, &bytes)?)?;
                 if header.storage == Storage::Tiles {
                     return Err(not_an_ffi(path, "compressed twice, by gzip and fpack; unpack it"));
                 }
                 header.storage = Storage::Gzip;
                 Ok(header)
             }
-            _ => {
-                let mut reader = Reader::open(path)?;
-                let hdus = reader.check_whole()?;
-                Self::parse(&mut reader, Some(hdus))
-            }
+            _ => Self::parse(&mut Reader::open(path)?),
         }
     }
 
@@ -94,9 +90,8 @@ impl FfiHeader {
         largest_cutout(self.rows, self.columns)
     }
 
-    /// Reads the headers of an open file, or of the first part of one, whose number
-    /// of HDUs is not known.
-    fn parse(reader: &mut Reader, hdus: Option<usize>) -> Result<Self> {
+    /// Reads the headers of an open file.
+    fn parse(reader: &mut Reader) -> Result<Self> {
         let path = reader.path().to_owned();
         reader.select(0)?;
         let (tstart, tstop) = (reader.require("TSTART")?, reader.require("TSTOP")?);
@@ -110,7 +105,7 @@ impl FfiHeader {
         let data_release = reader.number("DATA_REL");
         let primary_sector = reader.number("SECTOR");
 
-        let image = find_image(reader, hdus)?;
+        let image = find_image(reader)?;
         let (rows, columns) = ccd_shape(&image).map_err(|reason| not_an_ffi(&path, reason))?;
         if let Some(kind) = reader.text("IMAGTYPE").filter(|kind| kind != "cal") {
             return Err(not_an_ffi(&path, format!("the image is of type {kind:?}, not \"cal\"")));
@@ -146,7 +141,7 @@ impl FfiHeader {
             pipeline,
             data_release,
             boresight: boresight(),
-            image_end: reader.end()?,
+            image_end: reader.end(),
             path,
         })
     }
@@ -154,16 +149,11 @@ impl FfiHeader {
 
 /// Moves to the first image of two axes after the primary HDU: HDU 1 as the pipeline
 /// writes it, perhaps a later one after a file was repacked.
-fn find_image(reader: &mut Reader, hdus: Option<usize>) -> Result<Image> {
+fn find_image(reader: &mut Reader) -> Result<Image> {
     let path = reader.path().to_owned();
     let mut found = "there is no image after the primary header".to_owned();
-    for hdu in 1..hdus.unwrap_or(usize::MAX) {
-        match reader.select(hdu) {
-            Ok(()) => {}
-            // The end of what there is of the file.
-            Err(_) if hdus.is_none() && hdu > 1 => break,
-            Err(error) => return Err(error),
-        }
+    for hdu in 1..reader.hdus() {
+        reader.select(hdu)?;
         match reader.image()? {
             Some(image) if image.shape.len() == 2 => return Ok(image),
             Some(image) => found = format!("HDU {hdu} has {} axes, not 2", image.shape.len()),

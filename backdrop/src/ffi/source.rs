@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::header::{ccd_shape, not_an_ffi};
 use super::{FIRST_SCIENCE_COLUMN, FfiHeader, SCIENCE_SIZE, Storage, gzip};
 use crate::error::{Error, Result};
-use crate::fits::Reader;
+use crate::fits::{Image, Reader};
 use crate::source::{FrameInfo, FrameSource, Target, check_read};
 
 /// Rows that are read at once: half a megabyte, which stays in a core's cache until
@@ -121,9 +121,13 @@ fn read_science(
     shape: (usize, usize),
     out: &mut [f32],
 ) -> Result<()> {
-    reader.select(header.hdu)?;
-    reader.check_end()?;
-    let image = reader.image()?.filter(|image| ccd_shape(image) == Ok((header.rows, header.columns)));
+    let same_shape = |image: &Image| ccd_shape(image) == Ok((header.rows, header.columns));
+    let image = if header.hdu < reader.hdus() {
+        reader.select(header.hdu)?;
+        reader.image()?.filter(same_shape)
+    } else {
+        None
+    };
     let Some(image) = image else {
         return Err(not_an_ffi(&header.path, "the file has changed since its header was read"));
     };

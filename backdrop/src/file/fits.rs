@@ -123,12 +123,13 @@ fn write_pixels(file: &mut Writer, name: &str, pixels: &[(u32, u32)]) -> Result<
 /// Reads the file at `path`, whose parts may still contradict one another.
 pub(super) fn read(path: &Path) -> Result<Model> {
     let mut file = Reader::open(path)?;
-    let hdus = file.check_whole()?;
+    let hdus = file.hdus();
     // By name: those that every model has come first and in order.
     let mut names = Vec::with_capacity(hdus);
     for hdu in 0..hdus {
         file.select(hdu)?;
         names.push(file.text("EXTNAME").unwrap_or_default());
+        file.check_sum()?;
     }
     for (hdu, expected) in NAMES.iter().enumerate().skip(1) {
         let found = names.get(hdu).map_or("missing".into(), |name| format!("called {name:?}"));
@@ -269,8 +270,7 @@ fn read_image<T: Number + Default>(file: &mut Reader, hdu: usize) -> Result<Arra
     let [rows, columns] = image.shape[..] else {
         return Err(refused(&format!("has {} axes, not 2", image.shape.len())));
     };
-    // check_whole has found all of the pixels in the file, so that their number,
-    // if it is not 0, fits.
+    // All of the pixels are in the file, so that there are not too many for memory.
     let count = rows.checked_mul(columns).and_then(|count| usize::try_from(count).ok());
     let lengths = usize::try_from(rows).ok().zip(usize::try_from(columns).ok());
     let (Some(count), Some(lengths)) = (count, lengths) else {

@@ -43,6 +43,14 @@ impl Format {
     }
 }
 
+/// The name that the file of a target's model has by convention,
+/// `tessbackdrop_sector<S>_camera<C>_ccd<D>`, and the extension of the format.
+#[must_use]
+pub fn file_name(target: Target, format: Format) -> String {
+    let Target { sector, camera, ccd } = target;
+    format!("tessbackdrop_sector{sector}_camera{camera}_ccd{ccd}.{}", format.extension())
+}
+
 /// A fitted background model of one sector, camera and CCD.
 ///
 /// Arrays with a row for each frame have the frames in the order of their start
@@ -143,12 +151,10 @@ pub struct Model {
 }
 
 impl Model {
-    /// The name that the model's file has by convention,
-    /// `tessbackdrop_sector<S>_camera<C>_ccd<D>`, and the extension of the format.
+    /// The name that the model's file has by convention; see [`file_name`].
     #[must_use]
     pub fn file_name(&self, format: Format) -> String {
-        let Target { sector, camera, ccd } = self.target;
-        format!("tessbackdrop_sector{sector}_camera{camera}_ccd{ccd}.{}", format.extension())
+        file_name(self.target, format)
     }
 
     /// Finds out whether a model can be saved at `path` later, so that a fit whose

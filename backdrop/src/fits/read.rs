@@ -1,5 +1,7 @@
 //! Reading FITS files.
 
+use std::fs::File;
+use std::io::Cursor;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -7,6 +9,7 @@ use std::str::FromStr;
 
 use fitsio::sys;
 
+use super::layout::{Extent, walk};
 use super::{Handle, Kind, Number, TEXT_LEN, c_name, text_of};
 use crate::error::{Error, Result};
 
@@ -14,8 +17,9 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
     handle: Handle,
-    /// Bytes of the file, or of the part of it that is in memory.
-    size: u64,
+    /// Where the HDUs are, each of them whole (or, in the first part of a file, at
+    /// least its header).
+    extents: Vec<Extent>,
     hdu: usize,
     /// Where CFITSIO keeps looking for the address and length of a file in memory.
     _memory: Option<Box<(*mut c_void, usize)>>,
@@ -34,31 +38,53 @@ pub(crate) struct Image {
 }
 
 impl Reader<'static> {
-    /// Opens the file at `path`, whatever characters its name has.
+    /// Opens the file at `path`, whatever characters its name has. It consists of
+    /// whole HDUs then, each with all bytes that its header declares.
     ///
     /// # Errors
-    /// [`Error::Io`] if there is no such file; [`Error::Fits`] if it is not FITS.
+    /// [`Error::Io`] if there is no such file; [`Error::Fits`] if it is not FITS, or
+    /// damaged; [`Error::Truncated`] if it ends too early.
     pub fn open(path: &Path) -> Result<Self> {
         let (kind, size) = Kind::of(path)?;
         if kind != Kind::Fits {
             let message = "not a FITS file: it does not begin with SIMPLE".into();
             return Err(Error::Fits { path: path.to_owned(), message });
         }
+        let mut file = File::open(path).map_err(Error::io(path))?;
+        let extents = walk(path, &mut file, Some(size))?;
         let name = literal_name(path)?;
         let handle = Handle::open(path, |file, status| {
             // SAFETY: the name is NUL-terminated; `file` and `status` outlive the call.
             unsafe { sys::ffdkopn(file, name.as_ptr(), sys::READONLY as c_int, status) };
         })?;
-        Ok(Self { handle, size, hdu: 0, _memory: None, _bytes: PhantomData })
+        Ok(Self { handle, extents, hdu: 0, _memory: None, _bytes: PhantomData })
     }
 }
 
 impl<'a> Reader<'a> {
-    /// Opens a FITS file, or the first part of one, that is in memory; errors name `path`.
+    /// Opens a FITS file that is in memory; errors name `path`.
     ///
     /// # Errors
-    /// [`Error::Fits`] if the bytes are not FITS.
+    /// As [`open`](Self::open).
     pub fn open_bytes(path: &Path, bytes: &'a [u8]) -> Result<Self> {
+        Self::open_memory(path, bytes, Some(bytes.len() as u64))
+    }
+
+    /// Opens the first part of a FITS file, from which headers can be read: those
+    /// that are in that part up to their end.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_start(path: &Path, bytes: &'a [u8]) -> Result<Self> {
+        Self::open_memory(path, bytes, None)
+    }
+
+    fn open_memory(path: &Path, bytes: &'a [u8], size: Option<u64>) -> Result<Self> {
+        let extents = walk(path, &mut Cursor::new(bytes), size)?;
+        if extents.is_empty() {
+            let message = "not a FITS file: it is empty".into();
+            return Err(Error::Fits { path: path.to_owned(), message });
+        }
         let mut memory = Box::new((bytes.as_ptr().cast_mut().cast::<c_void>(), bytes.len()));
         let (address, length) = (&raw mut memory.0, &raw mut memory.1);
         let handle = Handle::open(path, |file, status| {
@@ -78,8 +104,7 @@ impl<'a> Reader<'a> {
                 );
             }
         })?;
-        let size = bytes.len() as u64;
-        Ok(Self { handle, size, hdu: 0, _memory: Some(memory), _bytes: PhantomData })
+        Ok(Self { handle, extents, hdu: 0, _memory: Some(memory), _bytes: PhantomData })
     }
 
     /// The path that errors name.
@@ -90,8 +115,12 @@ impl<'a> Reader<'a> {
     /// Moves to an HDU, counted from 0.
     ///
     /// # Errors
-    /// [`Error::Fits`] if there is no such HDU or its header is malformed.
+    /// [`Error::Fits`] if its header is malformed.
+    ///
+    /// # Panics
+    /// If there are not that many [`hdus`](Self::hdus).
     pub fn select(&mut self, hdu: usize) -> Result<()> {
+        assert!(hdu < self.hdus(), "HDU {hdu} of {}", self.hdus());
         let number = c_int::try_from(hdu + 1).unwrap_or(c_int::MAX);
         self.handle.call(&format!("cannot read the header of HDU {hdu}"), |file, status| {
             // SAFETY: a null pointer says that the HDU's type is not asked for.
@@ -106,65 +135,30 @@ impl<'a> Reader<'a> {
         self.hdu
     }
 
-    /// Where the current HDU ends by its header, in bytes from the start of the file.
-    pub fn end(&self) -> Result<u64> {
-        let (mut head, mut data, mut end) = (0, 0, 0);
-        self.handle.call(&self.cannot("find the end"), |file, status| {
-            // SAFETY: three addresses of 64-bit integers.
-            unsafe { sys::ffghadll(file, &mut head, &mut data, &mut end, status) };
-        })?;
-        // CFITSIO's own product of the axes may have overflowed.
-        let room = u64::try_from(end - data).ok().filter(|_| data > head);
-        if self.declared_bytes().zip(room).is_none_or(|(declared, room)| declared > room) {
-            return Err(self.refused("the header declares an impossible size"));
-        }
-        Ok(end.unsigned_abs())
+    /// HDUs that can be moved to.
+    pub fn hdus(&self) -> usize {
+        self.extents.len()
     }
 
-    /// Bytes of data that the current HDU declares, without padding (FITS standard,
-    /// section 4.4.1.2), if that is a number.
-    fn declared_bytes(&self) -> Option<u64> {
-        let axes = self.number("NAXIS")?;
-        if axes == 0 {
-            return Some(0);
-        }
-        let lengths = (1..=axes).map(|axis: u32| self.number(&format!("NAXIS{axis}")));
-        let pixels = lengths.into_iter().try_fold(1_u64, |product, length: Option<u64>| {
-            product.checked_mul(length?)
-        })?;
-        let parameters = self.number("PCOUNT").unwrap_or(0);
-        let groups = self.number("GCOUNT").unwrap_or(1);
-        let bits: i64 = self.number("BITPIX")?;
-        let values = pixels.checked_add(parameters)?.checked_mul(groups)?;
-        values.checked_mul(bits.unsigned_abs() / 8)
+    /// Where the current HDU ends, in bytes from the start of the file.
+    pub fn end(&self) -> u64 {
+        self.extents[self.hdu].end
     }
 
-    /// Checks that the file goes on to the end of the current HDU.
+    /// Checks the data of the current HDU against its `DATASUM`, if it has one.
     ///
     /// # Errors
-    /// [`Error::Truncated`] if it does not.
-    pub fn check_end(&self) -> Result<u64> {
-        let declared = self.end()?;
-        if declared > self.size {
-            let (path, actual) = (self.handle.path.clone(), self.size);
-            return Err(Error::Truncated { path, declared, actual });
+    /// [`Error::Fits`] if they differ.
+    pub fn check_sum(&mut self) -> Result<()> {
+        let (mut data, mut hdu) = (0, 0);
+        self.handle.call(&self.cannot("sum the data"), |file, status| {
+            // SAFETY: addresses of C ints.
+            unsafe { sys::ffvcks(file, &mut data, &mut hdu, status) };
+        })?;
+        if data == -1 {
+            return Err(self.refused("the data do not match their checksum; the file is damaged"));
         }
-        Ok(declared)
-    }
-
-    /// Checks that the file consists of whole HDUs, each with all bytes that its
-    /// header declares, and gives their number. Moves to the last one.
-    ///
-    /// # Errors
-    /// [`Error::Truncated`] or [`Error::Fits`] if it does not.
-    pub fn check_whole(&mut self) -> Result<usize> {
-        for hdu in 0.. {
-            self.select(hdu)?;
-            if self.check_end()? == self.size {
-                return Ok(hdu + 1);
-            }
-        }
-        unreachable!("every HDU takes some bytes of the file")
+        Ok(())
     }
 
     /// The image in the current HDU, or `None` if it holds a table.
@@ -254,8 +248,6 @@ impl<'a> Reader<'a> {
     /// that the file marks as undefined (`BLANK`) become `undefined`, if that is given,
     /// and no bit of the others changes if the file stores the same type.
     ///
-    /// The caller has checked the image's size and [`check_end`](Self::check_end).
-    ///
     /// # Errors
     /// [`Error::Fits`] if the image has fewer pixels or CFITSIO cannot read them.
     pub fn pixels<T: Number>(
@@ -281,30 +273,30 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Rows of the current HDU's table.
-    ///
-    /// # Errors
-    /// [`Error::Fits`] if it is no table.
-    pub fn rows(&self) -> Result<u64> {
+    /// Rows of the current HDU's table. Rows without any columns take no bytes and
+    /// may be any number, so that these are refused.
+    fn rows(&self) -> Result<usize> {
         let mut rows = 0;
         self.handle.call(&self.cannot("count the rows of the table"), |file, status| {
             // SAFETY: an address of a 64-bit integer.
             unsafe { sys::ffgnrwll(file, &mut rows, status) };
         })?;
-        Ok(u64::try_from(rows).unwrap_or(0))
+        let Extent { start, end } = self.extents[self.hdu];
+        let rows = u64::try_from(rows).ok().filter(|rows| *rows <= end - start);
+        rows.and_then(|rows| usize::try_from(rows).ok())
+            .ok_or_else(|| self.refused("the table has an impossible number of rows"))
     }
 
     /// A column of numbers of the current HDU's table, by name, one number a row.
     ///
     /// # Errors
-    /// [`Error::Fits`] if there is no such column, it holds something else, or the
-    /// file ends before it.
+    /// [`Error::Fits`] if there is no such column, it holds something else.
     pub fn numbers<T: Number + Default>(&mut self, name: &str) -> Result<Vec<T>> {
         let (column, repeat) = self.column(name)?;
         if repeat != 1 {
             return Err(self.refused(&format!("column {name} has {repeat} values a row, not 1")));
         }
-        let mut out = vec![T::default(); self.stored_rows()?];
+        let mut out = vec![T::default(); self.rows()?];
         let count = element(out.len() as u64);
         if count > 0 {
             self.handle.call(&self.cannot(&format!("read column {name}")), |file, status| {
@@ -332,8 +324,8 @@ impl<'a> Reader<'a> {
         if self.number("TFIELDS") != Some(1) || self.number("NAXIS1") != Some(width) {
             return Err(self.refused(&format!("column {name} is not the only one")));
         }
-        let rows = self.stored_rows()?;
-        // Fits in memory: check_end has compared it with the file.
+        let rows = self.rows()?;
+        // All of them are in the file, so that this is no more than the file has.
         let mut bytes = vec![0; rows * width];
         if !bytes.is_empty() {
             let count = element(bytes.len() as u64);
@@ -369,17 +361,6 @@ impl<'a> Reader<'a> {
         usize::try_from(repeat)
             .map(|repeat| (column, repeat))
             .map_err(|_| self.refused(&format!("column {name} has an impossible width")))
-    }
-
-    /// Rows of the current HDU's table, all of which are in the file.
-    fn stored_rows(&self) -> Result<usize> {
-        self.check_end()?;
-        let rows = self.rows()?;
-        // Every row that is stored takes a byte at least, unless its width is 0.
-        usize::try_from(rows)
-            .ok()
-            .filter(|_| rows <= self.size)
-            .ok_or_else(|| self.refused("the table declares more rows than the file has bytes"))
     }
 
     fn cannot(&self, what: &str) -> String {

@@ -1,0 +1,240 @@
+//! Where the header-data units (HDUs) of a file begin and end, by their headers.
+//!
+//! Walks the headers in the way the FITS standard prescribes (version 4.0, section
+//! 4.4.1), before CFITSIO sees the file: whatever CFITSIO would believe and fall over
+//! is refused here, such as axes whose product overflows, data beyond the end of the
+//! file, and tiles of length 0. So a damaged file costs neither memory nor a crash.
+
+use std::collections::HashMap;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use super::BLOCK;
+use crate::error::{Error, Result};
+
+/// Ways to compress tiles whose decoders stay within the tile whatever they read.
+/// The two others, `HCOMPRESS_1` and `PLIO_1`, trust a size inside of the data.
+const COMPRESSIONS: [&str; 3] = ["RICE_1", "GZIP_1", "GZIP_2"];
+
+/// The most pixels of an image in tiles: CFITSIO counts them in a C int.
+const MAX_TILED_PIXELS: u64 = i32::MAX as u64;
+
+/// The part of a file that an HDU takes, in bytes from its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// Where the header begins.
+    pub start: u64,
+    /// Where the next HDU begins, or the file ends.
+    pub end: u64,
+}
+
+/// The HDUs of a file of `size` bytes, each of which is there to its last byte.
+///
+/// Of the first part of a file, whose `size` is not known, these are the HDUs whose
+/// headers are in that part, up to the first whose header is not.
+///
+/// # Errors
+/// [`Error::Truncated`] if the file ends before an HDU does; [`Error::Fits`] if a
+/// header is malformed; [`Error::Io`] if the file cannot be read.
+pub(super) fn walk(path: &Path, file: &mut (impl Read + Seek), size: Option<u64>) -> Result<Vec<Extent>> {
+    let mut extents: Vec<Extent> = Vec::new();
+    let mut start = 0;
+    while size.is_none_or(|size| start < size) {
+        let hdu = extents.len();
+        let refused = |reason: String| Error::Fits {
+            path: path.to_owned(),
+            message: format!("HDU {hdu}: {reason}"),
+        };
+        file.seek(SeekFrom::Start(start)).map_err(Error::io(path))?;
+        let header = match Header::read(file) {
+            Ok(header) => header,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => match size {
+                None if hdu > 0 => break,
+                _ => return Err(refused("the file ends within its header; download or copy it again".into())),
+            },
+            Err(error) => return Err(Error::io(path)(error)),
+        };
+        let data = header.check(hdu).map_err(refused)?;
+        let end = data
+            .checked_next_multiple_of(BLOCK as u64)
+            .and_then(|data| data.checked_add(start)?.checked_add(header.bytes))
+            .filter(|end| i64::try_from(*end).is_ok())
+            .ok_or_else(|| refused("it declares an impossible size".into()))?;
+        if let Some(actual) = size.filter(|size| end > *size) {
+            return Err(Error::Truncated { path: path.to_owned(), declared: end, actual });
+        }
+        extents.push(Extent { start, end });
+        start = end;
+    }
+    Ok(extents)
+}
+
+/// The cards of one header.
+struct Header {
+    /// Length of the header with its padding.
+    bytes: u64,
+    /// The keyword of the first card.
+    first: String,
+    /// Values as they stand in the cards, without comments.
+    values: HashMap<String, String>,
+    /// A keyword that stands there more than once, although it says how the data lie.
+    repeated: Option<String>,
+}
+
+impl Header {
+    fn read(file: &mut impl Read) -> io::Result<Self> {
+        let mut header =
+            Self { bytes: 0, first: String::new(), values: HashMap::new(), repeated: None };
+        loop {
+            let mut block = [0; BLOCK];
+            file.read_exact(&mut block)?;
+            header.bytes += BLOCK as u64;
+            for card in block.chunks_exact(80) {
+                let keyword = String::from_utf8_lossy(&card[..8]).trim_end().to_owned();
+                if header.first.is_empty() {
+                    header.first.clone_from(&keyword);
+                }
+                if keyword == "END" && card[3..].iter().all(|&byte| byte == b' ') {
+                    return Ok(header);
+                }
+                if card[8..10] != *b"= " {
+                    continue;
+                }
+                let structural = is_structural(&keyword);
+                let value = value_of(&card[10..]);
+                if header.values.insert(keyword.clone(), value).is_some() && structural {
+                    header.repeated = Some(keyword);
+                }
+            }
+        }
+    }
+
+    /// Bytes of data that the header of the HDU at position `hdu` declares, without
+    /// padding, or what is wrong with it.
+    fn check(&self, hdu: usize) -> std::result::Result<u64, String> {
+        let expected = if hdu == 0 { "SIMPLE" } else { "XTENSION" };
+        if self.first != expected {
+            return Err(format!("it does not begin with {expected}"));
+        }
+        if let Some(keyword) = &self.repeated {
+            return Err(format!("it has {keyword} more than once"));
+        }
+        let bits = bits(self.required("BITPIX")?)?;
+        let lengths = self.axes("")?;
+        let parameters = self.optional("PCOUNT", 0)?;
+        let groups = self.optional("GCOUNT", 1)?;
+        match self.values.get("ZIMAGE").map_or("F", String::as_str) {
+            "F" => {}
+            "T" => self.check_tiles()?,
+            value => return Err(format!("ZIMAGE cannot be {value:?}")),
+        }
+        if lengths.is_empty() {
+            return Ok(0);
+        }
+        let pixels = product(&lengths);
+        let values = pixels.and_then(|pixels| pixels.checked_add(parameters)?.checked_mul(groups));
+        values
+            .and_then(|values| values.checked_mul(bits / 8))
+            .ok_or_else(|| "it declares an impossible size".into())
+    }
+
+    /// Checks the header of an image in tiles (FITS standard, section 10.1).
+    fn check_tiles(&self) -> std::result::Result<(), String> {
+        let compression = self.values.get("ZCMPTYPE").map_or("", |value| text_of(value));
+        if !COMPRESSIONS.contains(&compression) {
+            return Err(format!("its tiles are compressed by {compression:?}; unpack it with funpack"));
+        }
+        if compression == "RICE_1" {
+            self.check_rice()?;
+        }
+        bits(self.required("ZBITPIX")?)?;
+        let lengths = self.axes("Z")?;
+        let pixels = product(&lengths).filter(|pixels| (1..=MAX_TILED_PIXELS).contains(pixels));
+        if lengths.is_empty() || pixels.is_none() {
+            return Err("its image in tiles has an impossible size".into());
+        }
+        let mut tiles = 1_u64;
+        for (axis, &length) in (1..).zip(&lengths) {
+            // A tile is a row, unless the header says otherwise.
+            let tile = self.optional(&format!("ZTILE{axis}"), if axis == 1 { length } else { 1 })?;
+            if !(1..=length).contains(&tile) {
+                return Err(format!("ZTILE{axis} is {tile}, not 1 to {length}"));
+            }
+            tiles *= length.div_ceil(tile);
+        }
+        let rows: u64 = self.required("NAXIS2")?;
+        if rows != tiles {
+            return Err(format!("it has {rows} tiles, where its image has {tiles}"));
+        }
+        Ok(())
+    }
+
+    /// Checks the parameters of Rice compression (FITS standard, section 10.4.1).
+    fn check_rice(&self) -> std::result::Result<(), String> {
+        let block_size: u8 = self.required("ZVAL1")?;
+        if ![16, 32].contains(&block_size) {
+            return Err(format!("ZVAL1, the block size of its tiles, is {block_size}, not 16 or 32"));
+        }
+        // The first versions of fpack had another parameter in this place.
+        let second = self.values.get("ZNAME2").map_or("", |value| text_of(value));
+        if second != "NOISEBIT" && ![1, 2, 4].contains(&self.optional("ZVAL2", 4)?) {
+            return Err("ZVAL2, the bytes per pixel of its tiles, is not 1, 2 or 4".into());
+        }
+        Ok(())
+    }
+
+    /// The lengths of the axes, `NAXIS1` first, or of `ZNAXIS1` and so on.
+    fn axes(&self, prefix: &str) -> std::result::Result<Vec<u64>, String> {
+        let axes: u16 = self.required(&format!("{prefix}NAXIS"))?;
+        if axes > 999 {
+            return Err(format!("{prefix}NAXIS is {axes}, more than 999"));
+        }
+        (1..=axes).map(|axis| self.required(&format!("{prefix}NAXIS{axis}"))).collect()
+    }
+
+    fn required<T: std::str::FromStr>(&self, keyword: &str) -> std::result::Result<T, String> {
+        let value = self.values.get(keyword).ok_or_else(|| format!("it has no {keyword}"))?;
+        value.parse().map_err(|_| format!("{keyword} cannot be {value:?}"))
+    }
+
+    fn optional(&self, keyword: &str, default: u64) -> std::result::Result<u64, String> {
+        if self.values.contains_key(keyword) { self.required(keyword) } else { Ok(default) }
+    }
+}
+
+/// The product of lengths, if it is a number.
+fn product(lengths: &[u64]) -> Option<u64> {
+    lengths.iter().try_fold(1_u64, |product, length| product.checked_mul(*length))
+}
+
+/// Bits of a value, from `BITPIX`.
+fn bits(bitpix: i64) -> std::result::Result<u64, String> {
+    match bitpix {
+        8 | 16 | 32 | 64 | -32 | -64 => Ok(bitpix.unsigned_abs()),
+        _ => Err(format!("BITPIX cannot be {bitpix}")),
+    }
+}
+
+/// Whether a keyword says how the data lie in the file.
+fn is_structural(keyword: &str) -> bool {
+    const NAMES: [&str; 10] =
+        ["SIMPLE", "XTENSION", "BITPIX", "PCOUNT", "GCOUNT", "TFIELDS", "THEAP", "ZIMAGE", "ZCMPTYPE", "ZBITPIX"];
+    const PREFIXES: [&str; 6] = ["NAXIS", "ZNAXIS", "ZTILE", "ZNAME", "ZVAL", "TFORM"];
+    NAMES.contains(&keyword) || PREFIXES.iter().any(|prefix| keyword.starts_with(prefix))
+}
+
+/// The value in the part of a card after `= `, without the comment; text keeps its quotes.
+fn value_of(card: &[u8]) -> String {
+    let card = String::from_utf8_lossy(card);
+    let value = card.trim_start();
+    let quotes = value.strip_prefix('\'').map(|text| text.find('\'').map_or(text.len(), |end| end + 2));
+    match quotes {
+        Some(end) => value.get(..end).unwrap_or(value).to_owned(),
+        None => value.split('/').next().unwrap_or_default().trim_end().to_owned(),
+    }
+}
+
+/// The text between the quotes of a value.
+fn text_of(value: &str) -> &str {
+    value.trim_matches('\'').trim_end()
+}
