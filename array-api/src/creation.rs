@@ -1,12 +1,11 @@
 //! Creating arrays: the chapter "Creation Functions" of the array API standard.
 
 use crate::backend::{Backend, Creation};
+use crate::layout::checked_len;
 use crate::{Array, Cast, Element, Error, Float, Numeric, Result};
 
 fn check_length<T>(shape: &[usize], operation: &'static str) -> Result<usize> {
-    shape
-        .iter()
-        .try_fold(1_usize, |product, &length| product.checked_mul(length))
+    checked_len(shape)
         .filter(|&len| len.checked_mul(size_of::<T>()).is_some_and(|bytes| bytes <= isize::MAX as usize))
         .ok_or_else(|| Error::InvalidShape {
             operation,

@@ -54,6 +54,9 @@ pub trait Element:
     fn is_nan_value(self) -> bool {
         false
     }
+
+    /// Whether the value is the zero that consists of zero bits, and not -0.
+    fn is_zero_bits(self) -> bool;
 }
 
 /// A number: arithmetic wraps around for integers, as NumPy's does.
@@ -128,25 +131,27 @@ pub trait Cast<U: Element>: Element {
 }
 
 macro_rules! elements {
-    ($($t:ty, $dtype:ident, $zero:expr, $one:expr, |$x:ident| $nan:expr;)*) => {$(
+    ($($t:ty, $dtype:ident, $zero:expr, $one:expr, $nan:expr, $zero_bits:expr;)*) => {$(
         impl sealed::Sealed for $t {}
         impl Element for $t {
             const DTYPE: DType = DType::$dtype;
             const ZERO: Self = $zero;
             const ONE: Self = $one;
             #[inline(always)]
-            fn is_nan_value(self) -> bool { let $x = self; $nan }
+            fn is_nan_value(self) -> bool { let test: fn($t) -> bool = $nan; test(self) }
+            #[inline(always)]
+            fn is_zero_bits(self) -> bool { let test: fn($t) -> bool = $zero_bits; test(self) }
         }
     )*};
 }
 
 elements! {
-    f32, Float32, 0.0, 1.0, |x| x.is_nan();
-    f64, Float64, 0.0, 1.0, |x| x.is_nan();
-    i32, Int32, 0, 1, |_x| false;
-    i64, Int64, 0, 1, |_x| false;
-    u8, UInt8, 0, 1, |_x| false;
-    bool, Bool, false, true, |_x| false;
+    f32, Float32, 0.0, 1.0, |x| x.is_nan(), |x| x.to_bits() == 0;
+    f64, Float64, 0.0, 1.0, |x| x.is_nan(), |x| x.to_bits() == 0;
+    i32, Int32, 0, 1, |_| false, |x| x == 0;
+    i64, Int64, 0, 1, |_| false, |x| x == 0;
+    u8, UInt8, 0, 1, |_| false, |x| x == 0;
+    bool, Bool, false, true, |_| false, |x| !x;
 }
 
 macro_rules! casts {
@@ -209,12 +214,15 @@ macro_rules! floats {
             fn floor_divide(self, other: Self) -> Self {
                 let rest = self % other;
                 let quotient = (self - rest) / other;
+                let below = rest != 0.0 && (rest < 0.0) != (other < 0.0);
+                let floor = if below { (quotient - 1.0).round() } else { quotient.round() };
                 if other == 0.0 {
                     self / other
-                } else if rest != 0.0 && (rest < 0.0) != (other < 0.0) {
-                    (quotient - 1.0).round()
+                } else if floor == 0.0 {
+                    // A zero has the sign of the exact quotient.
+                    (0.0 as $t).copysign(self / other)
                 } else {
-                    quotient.round()
+                    floor
                 }
             }
             #[inline(always)]
@@ -232,7 +240,8 @@ macro_rules! floats {
             fn abs(self) -> Self { $t::abs(self) }
             #[inline(always)]
             fn sign(self) -> Self {
-                if self > 0.0 { 1.0 } else if self < 0.0 { -1.0 } else { self }
+                // Adding zero turns -0 into 0.
+                if self > 0.0 { 1.0 } else if self < 0.0 { -1.0 } else { self + 0.0 }
             }
             #[inline(always)]
             fn accumulate(self) -> f64 { f64::from(self) }

@@ -75,7 +75,8 @@ impl<T: Element, B: Backend> Array<T, B> {
 }
 
 impl<T: Numeric, B: Backend> Array<T, B> {
-    /// The elements restricted to the closed interval from `low` to `high`; NaN stays NaN.
+    /// The elements restricted to the closed interval from `low` to `high`; NaN where the element
+    /// or a bound is NaN.
     pub fn clip(&self, low: T, high: T) -> Result<Self> {
         self.map(&Clip { low, high })
     }
@@ -189,7 +190,7 @@ unary_functions! {
     /// Inverse hyperbolic sine.
     asinh, asinh_assign, Asinh<Float>, 0.0 => 0.0, |x| asinh(x);
     /// Inverse hyperbolic cosine.
-    acosh, acosh_assign, Acosh<Float>, 1.0 => 0.0, |x| num_traits::Float::acosh(x);
+    acosh, acosh_assign, Acosh<Float>, 1.0 => 0.0, |x| acosh(x);
     /// Inverse hyperbolic tangent.
     atanh, atanh_assign, Atanh<Float>, 0.0 => 0.0, |x| atanh(x);
     /// Largest integer that is not larger than the element.
@@ -215,15 +216,31 @@ fn negate<T: Numeric>(x: T) -> T {
 fn asinh<T: Float>(x: T) -> T {
     let a = num_traits::Float::abs(x);
     let one = T::ONE;
-    // x + x^2 / (1 + sqrt(1 + x^2)) keeps small results accurate; hypot keeps large ones finite.
-    let root = num_traits::Float::hypot(one, a);
-    let y = Math::log1p(a + a / (root + one) * a);
-    let y = if num_traits::Float::is_finite(a) && !num_traits::Float::is_finite(y) {
-        Math::ln(a) + T::from_f64(std::f64::consts::LN_2)
+    let y = if a < large() {
+        // x + x^2 / (1 + sqrt(1 + x^2)) keeps small results accurate.
+        let root = num_traits::Float::sqrt(a * a + one);
+        Math::log1p(a + a / (root + one) * a)
     } else {
-        y
+        Math::ln(a) + T::from_f64(std::f64::consts::LN_2)
     };
     num_traits::Float::copysign(y, x)
+}
+
+/// `acosh`, accurate near one; NaN below one.
+#[inline(always)]
+fn acosh<T: Float>(x: T) -> T {
+    if x > large() {
+        return Math::ln(x) + T::from_f64(std::f64::consts::LN_2);
+    }
+    let t = x - T::ONE;
+    let root = num_traits::Float::sqrt(t) * num_traits::Float::sqrt(x + T::ONE);
+    Math::log1p(t + root)
+}
+
+/// Beyond this, `1 + x^2` is `x^2` but for rounding, and `asinh` and `acosh` are `ln(2 x)`.
+#[inline(always)]
+fn large<T: Float>() -> T {
+    num_traits::Float::recip(num_traits::Float::sqrt(<T as num_traits::Float>::epsilon()))
 }
 
 /// `atanh`, accurate near zero and near one.

@@ -47,7 +47,7 @@ impl Layout {
 
     /// Number of elements.
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        if self.is_empty() { 0 } else { self.shape.iter().product() }
     }
 
     /// Whether there is no element.
@@ -66,8 +66,11 @@ impl Layout {
             })
     }
 
-    /// The buffer range of a contiguous layout.
+    /// The buffer range of a contiguous layout; `0..0` without elements, wherever the view lies.
     pub fn contiguous_range(&self) -> Option<std::ops::Range<usize>> {
+        if self.is_empty() {
+            return Some(0..0);
+        }
         self.is_contiguous().then(|| self.offset..self.offset + self.len())
     }
 
@@ -94,6 +97,13 @@ impl Layout {
                 return Err(mismatch());
             }
         }
+        if checked_len(shape).is_none() {
+            return Err(Error::InvalidShape {
+                operation: "broadcast_to",
+                shape: shape.to_vec(),
+                reason: "so many elements cannot be counted".into(),
+            });
+        }
         Ok(Self { shape: shape.to_vec(), strides, offset: self.offset })
     }
 
@@ -110,7 +120,7 @@ impl Layout {
     /// The layout with another shape over the same elements in the same order, if no element has
     /// to move for it.
     pub fn reshape(&self, shape: &[usize]) -> Option<Self> {
-        if shape.iter().product::<usize>() != self.len() {
+        if checked_len(shape) != Some(self.len()) {
             return None;
         }
         if self.is_contiguous() {
@@ -140,7 +150,9 @@ impl Layout {
             result.offset = (self.offset as isize + start as isize * self.strides[axis]) as usize;
         }
         result.shape[axis] = length;
-        result.strides[axis] = self.strides[axis] * step;
+        if length > 1 {
+            result.strides[axis] = self.strides[axis] * step;
+        }
         result
     }
 
@@ -272,6 +284,14 @@ impl Iterator for RowOffsets<'_> {
         }
         Some(here)
     }
+}
+
+/// Number of elements of an array of a shape; none if it is beyond `usize`.
+pub(crate) fn checked_len(shape: &[usize]) -> Option<usize> {
+    if shape.contains(&0) {
+        return Some(0);
+    }
+    shape.iter().try_fold(1_usize, |product, &length| product.checked_mul(length))
 }
 
 /// An axis number, negative counting from the end, as an index below `ndim`.

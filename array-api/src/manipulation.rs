@@ -2,14 +2,14 @@
 //! Most are views.
 
 use crate::backend::Backend;
-use crate::layout::{broadcast_shapes, normalize_axis};
+use crate::layout::{broadcast_shapes, checked_len, normalize_axis};
 use crate::slice::SliceItem;
 use crate::{Array, Element, Error, Numeric, Result, s};
 
 impl<T: Element, B: Backend> Array<T, B> {
     /// The elements, in row-major order, under another shape: a view if they need not move.
     pub fn reshape(&self, shape: &[usize]) -> Result<Self> {
-        if shape.iter().product::<usize>() != self.len() {
+        if checked_len(shape) != Some(self.len()) {
             return Err(Error::ShapeMismatch {
                 operation: "reshape",
                 left: self.shape().to_vec(),
@@ -197,7 +197,7 @@ impl<T: Element, B: Backend> Array<T, B> {
         // Axis i becomes (times[i], shape[i]), the first by broadcasting.
         let single: Vec<usize> = shape.iter().flat_map(|&n| [1, n]).collect();
         let paired: Vec<usize> = shape.iter().zip(&times).flat_map(|(&n, &t)| [t, n]).collect();
-        let result: Vec<usize> = shape.iter().zip(&times).map(|(&n, &t)| n * t).collect();
+        let result: Vec<usize> = shape.iter().zip(&times).map(|(&n, &t)| n.saturating_mul(t)).collect();
         self.reshape(&single)?.broadcast_to(&paired)?.reshape(&result)
     }
 
@@ -208,7 +208,7 @@ impl<T: Element, B: Backend> Array<T, B> {
         let mut repeated = expanded.shape().to_vec();
         repeated[index + 1] = times;
         let mut result = self.shape().to_vec();
-        result[index] *= times;
+        result[index] = result[index].saturating_mul(times);
         expanded.broadcast_to(&repeated)?.reshape(&result)
     }
 }

@@ -60,7 +60,7 @@ impl<T: Cast<U>, U: Element> Unary<T> for AsType<U> {
     }
 }
 
-/// Restriction to the closed interval from `low` to `high`; NaN stays NaN.
+/// Restriction to the closed interval from `low` to `high`; NaN if any of the three is.
 #[derive(Debug, Clone, Copy)]
 pub struct Clip<T> {
     /// Smallest value of the result.
@@ -73,8 +73,8 @@ impl<T: Element> Unary<T> for Clip<T> {
     type Out = T;
     #[inline(always)]
     fn apply(&self, x: T) -> T {
-        let x = if x < self.low { self.low } else { x };
-        if x > self.high { self.high } else { x }
+        let x = if x < self.low || self.low.is_nan_value() { self.low } else { x };
+        if x > self.high || self.high.is_nan_value() { self.high } else { x }
     }
 }
 

@@ -172,7 +172,7 @@ fn resolve(start: Option<isize>, stop: Option<isize>, step: isize, length: usize
     let first = start.map_or(if step > 0 { low } else { high }, clamp);
     let end = stop.map_or(if step > 0 { high } else { low }, clamp);
     let span = if step > 0 { end - first } else { first - end };
-    if span <= 0 { (0, 0) } else { (first as usize, ((span - 1) / step.abs() + 1) as usize) }
+    if span <= 0 { (0, 0) } else { (first as usize, (span - 1) as usize / step.unsigned_abs() + 1) }
 }
 
 #[cfg(test)]

@@ -73,11 +73,7 @@ pub trait FrameSource: Sync {
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] as documented there.
-pub(crate) fn check_read<S: FrameSource + ?Sized>(
-    source: &S,
-    index: usize,
-    out: &[f32],
-) -> Result<()> {
+pub(crate) fn check_read<S: FrameSource + ?Sized>(source: &S, index: usize, out: &[f32]) -> Result<()> {
     let frames = source.frames().len();
     if index >= frames {
         return Err(Error::InvalidArgument(format!(
@@ -199,18 +195,11 @@ mod tests {
 
     #[test]
     fn wrong_calls_are_errors_that_give_the_numbers() {
-        let source =
-            MemorySource::new(TARGET, (2, 1), vec![(info("only", 1.0), vec![0.0; 2])]).unwrap();
+        let source = MemorySource::new(TARGET, (2, 1), vec![(info("only", 1.0), vec![0.0; 2])]).unwrap();
         let beyond = source.read(1, &mut [0.0; 2]).unwrap_err();
-        assert_eq!(
-            beyond.to_string(),
-            "frame 1 asked for, but there are 1 frames, counted from 0"
-        );
+        assert_eq!(beyond.to_string(), "frame 1 asked for, but there are 1 frames, counted from 0");
         let short = source.read(0, &mut [0.0; 3]).unwrap_err();
-        assert_eq!(
-            short.to_string(),
-            "a frame of 2 x 1 pixels does not fit a buffer of 3 values"
-        );
+        assert_eq!(short.to_string(), "a frame of 2 x 1 pixels does not fit a buffer of 3 values");
     }
 
     #[test]

@@ -152,7 +152,7 @@ fn check_tile(found: usize, expected: usize) -> Result<()> {
 
 impl Creation for Cpu {
     fn full<T: Element>(&self, len: usize, value: T) -> Result<CpuBuffer<T>> {
-        if value == T::ZERO && !value.is_nan_value() {
+        if value.is_zero_bits() {
             return CpuBuffer::zeros(len);
         }
         let mut buffer = CpuBuffer::unspecified(len)?;

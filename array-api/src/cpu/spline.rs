@@ -229,11 +229,8 @@ impl Splines for Cpu {
                     let s = x - centre;
                     for (j, (column, value)) in columns.iter_mut().zip(values).enumerate() {
                         *column = (interval + j) as i32;
-                        *value = plan
-                            .polynomial(interval, j)
-                            .iter()
-                            .rev()
-                            .fold(0.0, |sum: f64, c| sum.mul_add(s, *c));
+                        // No fused multiply-add: outside a vectorised kernel it is a function call.
+                        *value = plan.polynomial(interval, j).iter().rev().fold(0.0, |sum, c| sum * s + c);
                     }
                 }
             }

@@ -74,8 +74,7 @@ pub fn find_ffis(dir: &Path, filter: &Filter) -> Result<Vec<PathBuf>> {
     let wanted = |path: &Path| target_of_name(path).is_some_and(|target| filter.accepts(target));
     // What was seen already, by the path that no link leads through.
     let mut seen = HashSet::new();
-    let mut first_visit =
-        move |path: &Path| std::fs::canonicalize(path).is_ok_and(|path| seen.insert(path));
+    let mut first_visit = move |path: &Path| std::fs::canonicalize(path).is_ok_and(|path| seen.insert(path));
     let mut files = Vec::new();
     let walk = WalkDir::new(dir).follow_links(true).sort_by_file_name().into_iter();
     for entry in walk.filter_entry(|entry| {

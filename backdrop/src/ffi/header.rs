@@ -123,9 +123,8 @@ impl FfiHeader {
             Some(sector) => sector,
             None => reader.require("SECTOR")?,
         };
-        let boresight = || {
-            Some([reader.number("RA_NOM")?, reader.number("DEC_NOM")?, reader.number("ROLL_NOM")?])
-        };
+        let boresight =
+            || Some([reader.number("RA_NOM")?, reader.number("DEC_NOM")?, reader.number("ROLL_NOM")?]);
         Ok(Self {
             storage: if image.compressed { Storage::Tiles } else { Storage::Plain },
             hdu: reader.hdu(),

@@ -131,6 +131,10 @@ fn read_science(
     let Some(image) = image else {
         return Err(not_an_ffi(&header.path, "the file has changed since its header was read"));
     };
+    // Decoding does not notice wrong data, which give wrong pixels, so this has to.
+    if image.compressed {
+        reader.check_sum()?;
+    }
     // A plain image of floating point numbers marks undefined pixels by NaN itself.
     let undefined = (!image.floating || image.compressed).then_some(f32::NAN);
     let (rows, columns) = shape;

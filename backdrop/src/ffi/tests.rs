@@ -50,6 +50,20 @@ fn ffi() -> Vec<u8> {
     file_of(&[primary(), image(), image().set("IMAGTYPE", "'uncert  '")])
 }
 
+/// The same in tiles.
+fn packed() -> Vec<u8> {
+    let mut file = Writer::new(Path::new(NAME)).unwrap();
+    file.image::<u8>("PRIMARY", &[], &[]).unwrap();
+    file.real("TSTART", 1625.25, "").unwrap();
+    file.real("TSTOP", 1625.27, "").unwrap();
+    file.compress_images().unwrap();
+    file.image("IMAGE", &[ROWS, COLUMNS], &pixels()).unwrap();
+    for (keyword, value) in [("CAMERA", 1), ("CCD", 3), ("DQUALITY", 32)] {
+        file.integer(keyword, value, "").unwrap();
+    }
+    file.bytes().unwrap().to_vec()
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();
@@ -111,20 +125,11 @@ fn the_header_is_read_from_both_hdus_and_the_name() {
 #[test]
 fn the_science_area_is_read_from_any_storage_under_any_name() {
     let dir = tempfile::tempdir().unwrap();
-    let mut packed = Writer::new(Path::new(NAME)).unwrap();
-    packed.image::<u8>("PRIMARY", &[], &[]).unwrap();
-    packed.real("TSTART", 1625.25, "").unwrap();
-    packed.real("TSTOP", 1625.27, "").unwrap();
-    packed.compress_images().unwrap();
-    packed.image("IMAGE", &[ROWS, COLUMNS], &pixels()).unwrap();
-    for (keyword, value) in [("CAMERA", 1), ("CCD", 3), ("DQUALITY", 32)] {
-        packed.integer(keyword, value, "").unwrap();
-    }
     let files = [
         (save(&dir, &format!("a/{NAME}"), &ffi()), Storage::Plain),
         (save(&dir, &format!("b[1](x)+/{NAME}"), &ffi()), Storage::Plain),
         (save(&dir, &format!("{NAME}.gz"), &gzip(&ffi())), Storage::Gzip),
-        (save(&dir, &format!("{NAME}.fz"), packed.bytes().unwrap()), Storage::Tiles),
+        (save(&dir, &format!("{NAME}.fz"), &packed()), Storage::Tiles),
     ];
     for (path, storage) in files {
         let header = FfiHeader::read(&path).unwrap();
@@ -293,10 +298,7 @@ fn files_of_another_layout_are_refused_with_the_reason() {
             vec![primary(), image().set("CCD", 4)],
             "its name says camera 1, CCD 3, but its header camera 1, CCD 4",
         ),
-        (
-            vec![primary(), image().set("IMAGTYPE", "'raw     '")],
-            "the image is of type \"raw\", not \"cal\"",
-        ),
+        (vec![primary(), image().set("IMAGTYPE", "'raw     '")], "the image is of type \"raw\", not \"cal\""),
         (
             vec![primary().set("TSTOP", "1625.25"), image()],
             "TSTART 1625.25 and TSTOP 1625.25 are no exposure in BTJD days",
@@ -321,7 +323,10 @@ fn files_of_another_layout_are_refused_with_the_reason() {
         ([primary(), image().set("BITPIX", 7)], "HDU 1: BITPIX cannot be 7"),
         ([primary().set("NAXIS", "'x'"), image()], "HDU 0: NAXIS cannot be \"'x'\""),
         ([primary(), image().card("NAXIS1", 9)], "HDU 1: it has NAXIS1 more than once"),
-        ([primary(), image().card("ZIMAGE", "T")], "HDU 1: its tiles are compressed by \"\"; unpack it with funpack"),
+        (
+            [primary(), image().card("ZIMAGE", "T")],
+            "HDU 1: its tiles are compressed by \"\"; unpack it with funpack",
+        ),
     ] {
         assert_eq!(refusal(&hdus), reason);
     }
@@ -368,6 +373,55 @@ fn a_corrupt_gzip_file_is_refused_wherever_a_bit_is_wrong() {
         corrupt[position] ^= 0x10;
         let path = save(&dir, &format!("{NAME}.gz"), &corrupt);
         assert!(read_all(path, 10).is_err(), "byte {position} of {}", compressed.len());
+    }
+}
+
+#[test]
+fn an_image_in_tiles_is_refused_wherever_a_bit_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = packed();
+    let header = FfiHeader::read(&save(&dir, NAME, &whole)).unwrap();
+    assert_eq!(header.image_end, whole.len() as u64);
+    // The last padding block may be all padding; the tiles lie before it.
+    for position in (4 * BLOCK..whole.len() - BLOCK).step_by(1009) {
+        let mut corrupt = whole.clone();
+        corrupt[position] ^= 0x10;
+        let error = read_all(save(&dir, NAME, &corrupt), 10).unwrap_err().to_string();
+        assert!(error.ends_with("the data do not match their checksum; the file is damaged"), "{error}");
+    }
+}
+
+#[test]
+fn tiles_of_impossible_form_are_refused_before_they_are_decoded() {
+    let dir = tempfile::tempdir().unwrap();
+    for (card, replacement, reason) in [
+        (
+            "ZCMPTYPE= 'GZIP_1  '",
+            "ZCMPTYPE= 'PLIO_1  '",
+            "its tiles are compressed by \"PLIO_1\"; unpack it with funpack",
+        ),
+        ("ZCMPTYPE= 'GZIP_1  '", "ZCMPTYPE= 'RICE_1  '", "it has no ZVAL1"),
+        ("ZTILE1  =                  199", "ZTILE1  =                    0", "ZTILE1 is 0, not 1 to 199"),
+        ("ZTILE2  =                    1", "ZTILE2  =                  151", "ZTILE2 is 151, not 1 to 150"),
+        (
+            "ZNAXIS1 =                  199",
+            "ZNAXIS1 =           9999999999",
+            "its image in tiles has an impossible size",
+        ),
+        (
+            "ZNAXIS2 =                  150",
+            "ZNAXIS2 =                  149",
+            "it has 150 tiles, where its image has 149",
+        ),
+        ("ZBITPIX =                  -32", "ZBITPIX =                   33", "BITPIX cannot be 33"),
+        ("ZIMAGE  =                    T", "ZIMAGE  =                 'T '", "ZIMAGE cannot be \"'T '\""),
+    ] {
+        let mut bytes = packed();
+        let position = bytes.windows(card.len()).position(|window| window == card.as_bytes()).unwrap();
+        bytes[position..][..card.len()].copy_from_slice(replacement.as_bytes());
+        let path = save(&dir, NAME, &bytes);
+        let error = FfiHeader::read(&path).unwrap_err().to_string();
+        assert_eq!(error, format!("{}: HDU 1: {reason}", path.display()));
     }
 }
 

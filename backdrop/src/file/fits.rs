@@ -25,13 +25,14 @@ use std::path::Path;
 use ndarray::Array2;
 
 use super::{Model, not_a_model};
+use crate::design::Preset;
 use crate::error::{Error, Result};
+use crate::ffi::SCIENCE_SIZE;
 use crate::fits::{Column, Number, Reader, Values, Writer, decode};
 use crate::source::Target;
 
 /// The HDUs that every model has, in this order.
-const NAMES: [&str; 7] =
-    ["PRIMARY", "TIME", "WEIGHTS1", "WEIGHTS2", "JITTER", "BKG", "AVGFRAME"];
+const NAMES: [&str; 7] = ["PRIMARY", "TIME", "WEIGHTS1", "WEIGHTS2", "JITTER", "BKG", "AVGFRAME"];
 
 /// Bit of `MASKS` for pixels that the star mask drops.
 const STAR: u8 = 1;
@@ -230,30 +231,23 @@ struct Designs {
 
 impl Designs {
     /// The designs of a file that names none: those of the preset `standard`, with
-    /// as many knots as the columns of A2 tell: (nknots + 1)^2 of the spline block,
-    /// 61 of the radial spline and 230 for each power of the straps.
-    fn standard(
-        columns1: usize,
-        columns2: usize,
-        strap_npoly: usize,
-    ) -> std::result::Result<Self, String> {
-        let straps = 230_usize.checked_mul(strap_npoly);
-        let splines = straps.and_then(|straps| columns2.checked_sub(straps)?.checked_sub(61));
-        let side = splines.map(usize::isqrt).filter(|side| *side > 1 && splines == Some(side * side));
-        let (77, Some(side)) = (columns1, side) else {
-            return Err(format!(
-                "it names no designs, and {columns1} and {columns2} weights are not those of \
-                 the preset standard"
-            ));
-        };
-        let nknots = side - 1;
+    /// as many knots as make the weights' columns.
+    fn standard(columns1: usize, columns2: usize, strap_npoly: usize) -> std::result::Result<Self, String> {
+        let preset = Preset::Standard;
+        let design1 = preset.design1();
+        let nknots = (2..=SCIENCE_SIZE).find(|&nknots| preset.design2(nknots).columns() == columns2);
+        let fits = design1.columns() == columns1 && preset.strap_npoly() == strap_npoly;
+        let nknots = nknots.filter(|_| fits).ok_or_else(|| {
+            format!(
+                "it names no designs, and {columns1} and {columns2} weights with STRPPOLY {strap_npoly} \
+                 are not those of the preset {}",
+                preset.name()
+            )
+        })?;
         Ok(Self {
-            preset: "standard".into(),
-            design1: "radial_spline(60) ~ 2 +- 100 + cartesian(4) ~ 2 +- 100".into(),
-            design2: format!(
-                "spline({nknots}) ~ 0 +- 200 + radial_spline(60) ~ 0 +- 300 \
-                 + restricted_strap({strap_npoly}) ~ 0 +- 30"
-            ),
+            preset: preset.name().into(),
+            design1: design1.to_string(),
+            design2: preset.design2(nknots).to_string(),
             nknots,
         })
     }
@@ -278,9 +272,8 @@ fn read_image<T: Number + Default>(file: &mut Reader, hdu: usize) -> Result<Arra
     };
     let mut pixels = vec![T::default(); count];
     file.pixels(0, None, &mut pixels)?;
-    Array2::from_shape_vec(lengths, pixels).map_err(|_| {
-        not_a_model(file.path(), format!("HDU {hdu} has an impossible size"))
-    })
+    Array2::from_shape_vec(lengths, pixels)
+        .map_err(|_| not_a_model(file.path(), format!("HDU {hdu} has an impossible size")))
 }
 
 /// The positions in an HDU's table.

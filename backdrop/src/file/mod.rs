@@ -219,11 +219,7 @@ impl Model {
     /// # Errors
     /// [`Error::WrongTarget`], which names both.
     pub fn check_target(&self, data: Target) -> Result<()> {
-        if self.target == data {
-            Ok(())
-        } else {
-            Err(Error::WrongTarget { model: self.target, data })
-        }
+        if self.target == data { Ok(()) } else { Err(Error::WrongTarget { model: self.target, data }) }
     }
 
     /// What contradicts what, if anything does.

@@ -108,9 +108,12 @@ fn archive(model: &Model, metadata: &[u8]) -> std::result::Result<Vec<u8>, Write
 }
 
 fn positions(pixels: &[(u32, u32)]) -> Array2<u32> {
-    Array2::from_shape_fn((pixels.len(), 2), |(pixel, axis)| {
-        if axis == 0 { pixels[pixel].0 } else { pixels[pixel].1 }
-    })
+    Array2::from_shape_fn(
+        (pixels.len(), 2),
+        |(pixel, axis)| {
+            if axis == 0 { pixels[pixel].0 } else { pixels[pixel].1 }
+        },
+    )
 }
 
 /// Reads the file at `path`, whose parts may still contradict one another.
@@ -181,7 +184,8 @@ impl<'a> Archive<'a> {
         if declared.is_none_or(|declared| declared > bytes.len()) {
             return Err(refused("is damaged".into()));
         }
-        ndarray::Array::read_npy(bytes.as_slice()).map_err(|error| refused(format!("cannot be read: {error}")))
+        ndarray::Array::read_npy(bytes.as_slice())
+            .map_err(|error| refused(format!("cannot be read: {error}")))
     }
 
     /// An array of (row, column).
@@ -230,9 +234,9 @@ fn declared_elements(npy: &[u8]) -> Option<usize> {
     }
     let shape = after.split_once('(')?.1.split_once(')')?.0;
     let lengths = shape.split(',').map(str::trim).filter(|length| !length.is_empty());
-    lengths.map(|length| length.parse().ok()).try_fold(1_usize, |count, length: Option<usize>| {
-        count.checked_mul(length?)
-    })
+    lengths
+        .map(|length| length.parse().ok())
+        .try_fold(1_usize, |count, length: Option<usize>| count.checked_mul(length?))
 }
 
 /// The error for an archive that cannot be read.

@@ -227,7 +227,7 @@ fn original_layout(frames: usize, columns1: usize, columns2: usize) -> Vec<Hdu> 
         .card("CAMERA", 2)
         .card("CCD", 4)
         .card("CUTSIZE", 5)
-        .card("STRPPOLY", 1);
+        .card("STRPPOLY", 2);
     let rows = (0..frames).flat_map(|frame| [1500.0 + frame as f64, 1500.5 + frame as f64, 32.0]);
     let mut time = Hdu::image(8, &[frames, 24], rows.flat_map(f64::to_be_bytes).collect())
         .set("XTENSION", "'BINTABLE'")
@@ -249,8 +249,8 @@ fn original_layout(frames: usize, columns1: usize, columns2: usize) -> Vec<Hdu> 
     [primary, time].into_iter().chain(matrices).collect()
 }
 
-/// Columns of the standard A2 with 50 knots and one power of the straps.
-const COLUMNS2: usize = 51 * 51 + 61 + 230;
+/// Columns of the standard A2.
+const COLUMNS2: usize = 51 * 51 + 61 + 2 * 230;
 
 #[test]
 fn a_file_of_the_original_program_is_a_standard_model() {
@@ -260,8 +260,9 @@ fn a_file_of_the_original_program_is_a_standard_model() {
         shape: (5, 5),
         preset: "standard".into(),
         design1: "radial_spline(60) ~ 2 +- 100 + cartesian(4) ~ 2 +- 100".into(),
-        design2: "spline(50) ~ 0 +- 200 + radial_spline(60) ~ 0 +- 300 + restricted_strap(1) ~ 0 +- 30".into(),
-        strap_npoly: 1,
+        design2: "spline(50) ~ 0 +- 200 + radial_spline(60) ~ 0 +- 300 + restricted_strap(2) ~ 0 +- 30"
+            .into(),
+        strap_npoly: 2,
         nknots: 50,
         seed: 0,
         quality_bitmask: 63,
@@ -308,7 +309,7 @@ fn fits_files_of_another_content_are_refused_with_the_reason() {
     );
     assert_eq!(
         with(2, &|hdu| hdu.set("NAXIS1", 76)),
-        "it names no designs, and 76 and 2892 weights are not those of the preset standard"
+        "it names no designs, and 76 and 3122 weights with STRPPOLY 2 are not those of the preset standard"
     );
     assert_eq!(with(3, &|_| matrix("WEIGHTS2", 2, 60, 0.0)).split(", ").next(), Some("it names no designs"));
     assert_eq!(with(3, &|_| six[1].clone().set("EXTNAME", "'WEIGHTS2'")), "HDU 3 is a table, not an image");
@@ -389,7 +390,10 @@ fn a_file_cut_anywhere_is_refused() {
     let hdu_ends: Vec<_> = {
         let bytes = bytes_of(&model(), Format::Fits);
         let mut file = Reader::open_bytes(Path::new("model"), &bytes).unwrap();
-        let end = |hdu| { file.select(hdu).unwrap(); file.end() as usize };
+        let end = |hdu| {
+            file.select(hdu).unwrap();
+            file.end() as usize
+        };
         (0..11).map(end).collect()
     };
     for format in FORMATS {
@@ -399,6 +403,19 @@ fn a_file_cut_anywhere_is_refused() {
             let whole = format == Format::Fits && hdu_ends[6..].contains(&length);
             assert_eq!(load(&bytes[..length]).is_ok(), whole, "{format:?}, {length} bytes");
         }
+    }
+}
+
+#[test]
+fn a_wrong_bit_in_the_data_is_found() {
+    for format in FORMATS {
+        let mut bytes = bytes_of(&model(), format);
+        let pixel = 10.125_f64;
+        let stored = if format == Format::Fits { pixel.to_be_bytes() } else { pixel.to_le_bytes() };
+        let position = bytes.windows(8).position(|window| window == stored).unwrap();
+        bytes[position + 3] ^= 1;
+        let message = load(&bytes).unwrap_err().to_string();
+        assert!(message.to_lowercase().contains("checksum"), "{message}");
     }
 }
 
@@ -430,18 +447,12 @@ fn models_that_contradict_themselves_are_not_saved() {
     let path = PathBuf::from("never-written");
     let wrong: [(Model, &str); 5] = [
         (Model { tstop: vec![1.0], ..model() }, "3 frames have a tstart, but 1 a tstop"),
-        (
-            Model { weights2: Array2::zeros((2, 1)), ..model() },
-            "3 frames have a tstart, but 2 a weights2",
-        ),
+        (Model { weights2: Array2::zeros((2, 1)), ..model() }, "3 frames have a tstart, but 2 a weights2"),
         (
             Model { star_mask: Array2::from_elem((3, 3), true), ..model() },
             "the star mask has 3 x 3 pixels, not 3 x 4",
         ),
-        (
-            Model { background_pixels: vec![(0, 4)], ..model() },
-            "pixel (0, 4) is outside of the science area",
-        ),
+        (Model { background_pixels: vec![(0, 4)], ..model() }, "pixel (0, 4) is outside of the science area"),
         (Model { tstart: vec![2.0, 1.0, 3.0], ..model() }, "the frames are not sorted by tstart"),
     ];
     for (model, reason) in wrong {

@@ -12,8 +12,8 @@ use std::path::Path;
 use super::BLOCK;
 use crate::error::{Error, Result};
 
-/// Ways to compress tiles whose decoders stay within the tile whatever they read.
-/// The two others, `HCOMPRESS_1` and `PLIO_1`, trust a size inside of the data.
+/// Ways to compress tiles whose decoders write no more pixels than the tile has, whatever
+/// they read. The two others, `HCOMPRESS_1` and `PLIO_1`, trust a size inside of the data.
 const COMPRESSIONS: [&str; 3] = ["RICE_1", "GZIP_1", "GZIP_2"];
 
 /// The most pixels of an image in tiles: CFITSIO counts them in a C int.
@@ -41,16 +41,16 @@ pub(super) fn walk(path: &Path, file: &mut (impl Read + Seek), size: Option<u64>
     let mut start = 0;
     while size.is_none_or(|size| start < size) {
         let hdu = extents.len();
-        let refused = |reason: String| Error::Fits {
-            path: path.to_owned(),
-            message: format!("HDU {hdu}: {reason}"),
-        };
+        let refused =
+            |reason: String| Error::Fits { path: path.to_owned(), message: format!("HDU {hdu}: {reason}") };
         file.seek(SeekFrom::Start(start)).map_err(Error::io(path))?;
         let header = match Header::read(file) {
             Ok(header) => header,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => match size {
                 None if hdu > 0 => break,
-                _ => return Err(refused("the file ends within its header; download or copy it again".into())),
+                _ => {
+                    return Err(refused("the file ends within its header; download or copy it again".into()));
+                }
             },
             Err(error) => return Err(Error::io(path)(error)),
         };
@@ -83,8 +83,7 @@ struct Header {
 
 impl Header {
     fn read(file: &mut impl Read) -> io::Result<Self> {
-        let mut header =
-            Self { bytes: 0, first: String::new(), values: HashMap::new(), repeated: None };
+        let mut header = Self { bytes: 0, first: String::new(), values: HashMap::new(), repeated: None };
         loop {
             let mut block = [0; BLOCK];
             file.read_exact(&mut block)?;
@@ -217,8 +216,10 @@ fn bits(bitpix: i64) -> std::result::Result<u64, String> {
 
 /// Whether a keyword says how the data lie in the file.
 fn is_structural(keyword: &str) -> bool {
-    const NAMES: [&str; 10] =
-        ["SIMPLE", "XTENSION", "BITPIX", "PCOUNT", "GCOUNT", "TFIELDS", "THEAP", "ZIMAGE", "ZCMPTYPE", "ZBITPIX"];
+    const NAMES: [&str; 10] = [
+        "SIMPLE", "XTENSION", "BITPIX", "PCOUNT", "GCOUNT", "TFIELDS", "THEAP", "ZIMAGE", "ZCMPTYPE",
+        "ZBITPIX",
+    ];
     const PREFIXES: [&str; 6] = ["NAXIS", "ZNAXIS", "ZTILE", "ZNAME", "ZVAL", "TFORM"];
     NAMES.contains(&keyword) || PREFIXES.iter().any(|prefix| keyword.starts_with(prefix))
 }
@@ -237,4 +238,77 @@ fn value_of(card: &[u8]) -> String {
 /// The text between the quotes of a value.
 fn text_of(value: &str) -> &str {
     value.trim_matches('\'').trim_end()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::super::handmade::{Hdu, file_of};
+    use super::*;
+
+    fn extents(hdus: &[Hdu]) -> std::result::Result<Vec<(u64, u64)>, String> {
+        let bytes = file_of(hdus);
+        let extents = walk(Path::new("a"), &mut Cursor::new(&bytes), Some(bytes.len() as u64));
+        let extents = extents.map_err(|error| error.to_string())?;
+        Ok(extents.iter().map(|extent| (extent.start, extent.end)).collect())
+    }
+
+    /// A header for an image of 3 rows of 40 pixels in Rice-compressed tiles, one a row.
+    fn tiles() -> Hdu {
+        Hdu::image(8, &[3, 8], vec![0; 24])
+            .set("XTENSION", "'BINTABLE'")
+            .card("ZIMAGE", "T")
+            .card("ZCMPTYPE", "'RICE_1  '")
+            .card("ZBITPIX", 16)
+            .card("ZNAXIS", 2)
+            .card("ZNAXIS1", 40)
+            .card("ZNAXIS2", 3)
+            .card("ZVAL1", 32)
+    }
+
+    #[test]
+    fn units_take_whole_blocks_of_header_and_data() {
+        let image = Hdu::image(-64, &[361], vec![0; 361 * 8]);
+        let long = (0..36).fold(Hdu::primary(), |hdu, number| hdu.card(&format!("KEY{number}"), number));
+        let table = Hdu::image(8, &[10, 288], vec![0; 2880 + 7]).set("PCOUNT", 7);
+        assert_eq!(
+            extents(&[long, image, table]),
+            Ok(vec![(0, 5760), (5760, 5760 + 3 * 2880), (14400, 14400 + 3 * 2880)])
+        );
+        assert_eq!(extents(&[Hdu::primary(), tiles()]), Ok(vec![(0, 2880), (2880, 8640)]));
+    }
+
+    #[test]
+    fn the_first_part_of_a_file_has_the_units_whose_headers_are_in_it() {
+        let bytes = file_of(&[Hdu::primary(), Hdu::image(8, &[9000], vec![0; 9000]), tiles()]);
+        let units = |length: usize| walk(Path::new("a"), &mut Cursor::new(&bytes[..length]), None);
+        assert_eq!(units(2 * BLOCK).unwrap()[1], Extent { start: 2880, end: 5760 + 4 * 2880 });
+        assert_eq!(units(2 * BLOCK - 1).unwrap().len(), 1);
+        assert_eq!(units(bytes.len()).unwrap().len(), 3);
+        assert!(units(BLOCK - 1).is_err());
+    }
+
+    #[test]
+    fn headers_that_make_no_sense_are_refused() {
+        for (hdu, reason) in [
+            (tiles().set("ZVAL1", 0), "ZVAL1, the block size of its tiles, is 0, not 16 or 32"),
+            (
+                tiles().card("ZNAME2", "'BYTEPIX '").card("ZVAL2", 0),
+                "ZVAL2, the bytes per pixel of its tiles, is not 1, 2 or 4",
+            ),
+            (tiles().set("ZNAXIS", 0), "its image in tiles has an impossible size"),
+            (tiles().set("ZNAXIS2", 0), "its image in tiles has an impossible size"),
+            (tiles().card("ZVAL1", 16), "it has ZVAL1 more than once"),
+            (tiles().set("PCOUNT", -1), "PCOUNT cannot be \"-1\""),
+            (tiles().set("GCOUNT", i64::MAX), "it declares an impossible size"),
+            (Hdu::primary(), "it does not begin with XTENSION"),
+        ] {
+            assert_eq!(extents(&[Hdu::primary(), hdu]), Err(format!("a: HDU 1: {reason}")));
+        }
+        // Of the second parameter there were two kinds.
+        let old = tiles().card("ZNAME2", "'NOISEBIT'").card("ZVAL2", "16.0");
+        assert_eq!(extents(&[Hdu::primary(), old]).map(|extents| extents.len()), Ok(2));
+        assert_eq!(extents(&[tiles()]), Err("a: HDU 0: it does not begin with SIMPLE".into()));
+    }
 }

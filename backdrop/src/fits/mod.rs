@@ -133,10 +133,7 @@ struct Handle {
 
 impl Handle {
     /// Runs `open`, which stores a file pointer and a status.
-    fn open(
-        path: &Path,
-        open: impl FnOnce(&mut *mut sys::fitsfile, &mut c_int),
-    ) -> Result<Self> {
+    fn open(path: &Path, open: impl FnOnce(&mut *mut sys::fitsfile, &mut c_int)) -> Result<Self> {
         let (mut file, mut status) = (std::ptr::null_mut(), 0);
         open(&mut file, &mut status);
         match NonNull::new(file) {
@@ -147,11 +144,7 @@ impl Handle {
 
     /// Runs `call`, one CFITSIO call on this file, and turns its status into a
     /// result; `what` completes an error message, such as `cannot read keyword CCD`.
-    fn call(
-        &self,
-        what: &str,
-        call: impl FnOnce(*mut sys::fitsfile, &mut c_int),
-    ) -> Result<()> {
+    fn call(&self, what: &str, call: impl FnOnce(*mut sys::fitsfile, &mut c_int)) -> Result<()> {
         match self.status(call) {
             0 => Ok(()),
             status => Err(fits_error(&self.path, what, status)),
@@ -183,10 +176,7 @@ fn fits_error(path: &Path, what: &str, status: c_int) -> Error {
     // SAFETY: CFITSIO writes at most FLEN_STATUS = 31 characters, NUL included.
     unsafe { sys::ffgerr(status, text.as_mut_ptr()) };
     let text = text_of(&text);
-    Error::Fits {
-        path: path.to_owned(),
-        message: format!("{what}: {text} (CFITSIO status {status})"),
-    }
+    Error::Fits { path: path.to_owned(), message: format!("{what}: {text} (CFITSIO status {status})") }
 }
 
 /// The text in a buffer that C filled: up to the first NUL, any byte that is not ASCII replaced.

@@ -1,8 +1,8 @@
 //! Reading FITS files.
 
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::fs::File;
 use std::io::Cursor;
-use std::ffi::{CStr, CString, c_int, c_void};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -186,11 +186,7 @@ impl<'a> Reader<'a> {
         })?;
         // The fastest axis comes first in FITS, last here.
         let shape = shape.iter().rev().map(|&length| u64::try_from(length).unwrap_or(0));
-        Ok(Some(Image {
-            shape: shape.collect(),
-            floating: bitpix < 0,
-            compressed: compressed != 0,
-        }))
+        Ok(Some(Image { shape: shape.collect(), floating: bitpix < 0, compressed: compressed != 0 }))
     }
 
     /// The number that a keyword of the current HDU holds, or `None` if there is
@@ -250,12 +246,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Error::Fits`] if the image has fewer pixels or CFITSIO cannot read them.
-    pub fn pixels<T: Number>(
-        &mut self,
-        first: u64,
-        undefined: Option<T>,
-        out: &mut [T],
-    ) -> Result<()> {
+    pub fn pixels<T: Number>(&mut self, first: u64, undefined: Option<T>, out: &mut [T]) -> Result<()> {
         if out.is_empty() {
             return Ok(());
         }
@@ -338,11 +329,7 @@ impl<'a> Reader<'a> {
             let end = row.iter().position(|&byte| byte == 0).unwrap_or(width);
             String::from_utf8_lossy(&row[..end]).trim_end().to_owned()
         };
-        Ok(if width == 0 {
-            vec![String::new(); rows]
-        } else {
-            bytes.chunks_exact(width).map(text).collect()
-        })
+        Ok(if width == 0 { vec![String::new(); rows] } else { bytes.chunks_exact(width).map(text).collect() })
     }
 
     /// The number of a column, counted from 1, and its values per row.

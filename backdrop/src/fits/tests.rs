@@ -103,10 +103,8 @@ fn every_hdu_has_a_right_checksum() {
 #[test]
 fn values_are_scaled_and_undefined_ones_marked_as_the_header_says() {
     let stored: Vec<u8> = [-2_i16, 0, 3, -99].iter().flat_map(|value| value.to_be_bytes()).collect();
-    let image = Hdu::image(16, &[2, 2], stored)
-        .card("BSCALE", "0.5")
-        .card("BZERO", "1.0D1")
-        .card("BLANK", -99);
+    let image =
+        Hdu::image(16, &[2, 2], stored).card("BSCALE", "0.5").card("BZERO", "1.0D1").card("BLANK", -99);
     let bytes = file_of(&[Hdu::primary(), image]);
     let mut file = Reader::open_bytes(Path::new("a.fits"), &bytes).unwrap();
     file.select(1).unwrap();
@@ -140,7 +138,8 @@ fn keywords_of_another_type_are_as_good_as_missing() {
 fn file_names_are_taken_literally() {
     let dir = tempfile::tempdir().unwrap();
     let bytes = file_of(&[Hdu::primary().card("CAMERA", 3)]);
-    for name in ["a[1].fits", "a+1", "a(b).fits", "a[col x=y]", "!a", "~a", " a ", "é", "-", "mem:", "a.gz"] {
+    for name in ["a[1].fits", "a+1", "a(b).fits", "a[col x=y]", "!a", "~a", " a ", "é", "-", "mem:", "a.gz"]
+    {
         let path = dir.path().join(name);
         std::fs::write(&path, &bytes).unwrap();
         assert_eq!(Reader::open(&path).unwrap().require::<u8>("CAMERA").unwrap(), 3, "{name:?}");

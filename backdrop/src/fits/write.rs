@@ -262,10 +262,8 @@ impl Writer {
     /// Begins a table; the fields are (name, form, unit).
     fn begin_table(&mut self, name: &str, rows: usize, fields: &[(&str, &str, &str)]) -> Result<()> {
         self.close_hdu()?;
-        let strings: Vec<_> = fields
-            .iter()
-            .map(|(name, form, unit)| (c_name(name), c_name(form), c_name(unit)))
-            .collect();
+        let strings: Vec<_> =
+            fields.iter().map(|(name, form, unit)| (c_name(name), c_name(form), c_name(unit))).collect();
         let mut names: Vec<_> = strings.iter().map(|(name, ..)| name.as_ptr().cast_mut()).collect();
         let mut forms: Vec<_> = strings.iter().map(|(_, form, _)| form.as_ptr().cast_mut()).collect();
         let mut units: Vec<_> = strings.iter().map(|(.., unit)| unit.as_ptr().cast_mut()).collect();
@@ -333,11 +331,7 @@ impl Writer {
         })
     }
 
-    fn call(
-        &self,
-        what: &str,
-        call: impl FnOnce(*mut sys::fitsfile, &mut c_int),
-    ) -> Result<()> {
+    fn call(&self, what: &str, call: impl FnOnce(*mut sys::fitsfile, &mut c_int)) -> Result<()> {
         self.handle.call(&format!("cannot {what}"), call)
     }
 }

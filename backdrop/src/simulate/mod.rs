@@ -7,9 +7,11 @@
 //! truth[row, column] = light(v, u) (1 + strap[column] (1 + slope[column] (v - 1/2)))
 //! ```
 //!
-//! with `v = row / 2048` and `u = column / 2048`. The light moves and changes from
-//! frame to frame ([`light`]), the stars stay where they are up to the jitter of the
-//! pointing ([`stars`]), and the detector adds photon and read noise. All of it is
+//! with `v = row / 2048` and `u = column / 2048`. The light is zodiacal light, a glow that
+//! enters from an edge, an arc around the boresight corner and a few long waves; all but the
+//! first move and change from frame to frame. Straps reflect 1 to 10 % of it. The stars are as
+//! many and as bright as the mission sees them and stay where they are up to the jitter of the
+//! pointing; the brightest bleed. The detector adds photon and read noise. All of it is
 //! drawn from one seed: the same settings give the same bits, whatever the number of
 //! threads and the order in which frames are read.
 //!

@@ -1,0 +1,178 @@
+//! `backdrop info`: what is in a file.
+
+use std::path::Path;
+
+use backdrop::error::Error;
+use backdrop::ffi::{FfiHeader, Storage};
+use backdrop::file::Model;
+use serde_json::{Value, json};
+
+use crate::args::Info;
+use crate::failure::Failure;
+use crate::output;
+
+pub(super) fn run(args: &Info) -> Result<(), Failure> {
+    let mut machine = Vec::new();
+    let mut failed = false;
+    for path in &args.files {
+        match describe(path) {
+            Ok((human, mut description)) => {
+                description["file"] = json!(path);
+                machine.push(description);
+                if !args.json {
+                    output::text(&format!("{}: {human}", path.display()))?;
+                }
+            }
+            // The other files may be fine.
+            Err(error) => {
+                failed = true;
+                output::error(&error);
+                machine.push(json!({ "file": path, "error": error }));
+            }
+        }
+    }
+    if args.json {
+        output::result(true, "", &json!({ "files": machine }))?;
+    }
+    if failed { Err(Failure::Reported) } else { Ok(()) }
+}
+
+/// What a file is, for people and for machines; or why it is neither a model nor an image.
+fn describe(path: &Path) -> Result<(String, Value), String> {
+    match Model::load(path) {
+        Ok(model) => return Ok(describe_model(&model)),
+        Err(Error::NotAModel { .. }) => {}
+        Err(error) => return Err(error.to_string()),
+    }
+    match FfiHeader::read(path) {
+        Ok(header) => Ok(describe_ffi(&header)),
+        Err(Error::NotAnFfi { reason, .. } | Error::Fits { message: reason, .. }) => {
+            Err(format!("{}: neither a full frame image nor a model: {reason}", path.display()))
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn describe_model(model: &Model) -> (String, Value) {
+    let frames = model.tstart.len();
+    let fitted = model.weights1.rows().into_iter().filter(|row| row.iter().all(|w| w.is_finite())).count();
+    let (rows, columns) = model.shape;
+    let clean =
+        model.star_mask.iter().zip(&model.saturation_mask).filter(|&(&star, &saturation)| star && saturation);
+    let clean = clean.count() as f64 / (rows * columns).max(1) as f64;
+    let (first, last) = (model.tstart.first().copied(), model.tstop.last().copied());
+    let human = format!(
+        "background model of {}\n{}",
+        model.target,
+        output::table(&[
+            ("frames", format!("{frames}, of which {fitted} are fitted")),
+            ("times", times(first, last)),
+            ("pixels", format!("{rows} x {columns}, {:.1} % of them masked", 100.0 * (1.0 - clean))),
+            ("preset", format!("{}, {} knots", model.preset, model.nknots)),
+            ("A1", format!("{}: {} weights a frame", model.design1, model.weights1.ncols())),
+            ("A2", format!("{}: {} weights a frame", model.design2, model.weights2.ncols())),
+            (
+                "bitmasks",
+                format!(
+                    "{} for the fit, {} for the average frame",
+                    model.quality_bitmask, model.average_bitmask
+                )
+            ),
+            ("jitter", components(model.jitter.ncols(), model.jitter_pixels.len())),
+            ("background", components(model.background.ncols(), model.background_pixels.len())),
+            ("made by", format!("{} on {}, seed {}", model.software, model.backend, model.seed)),
+        ])
+    );
+    let machine = json!({
+        "kind": "model",
+        "sector": model.target.sector,
+        "camera": model.target.camera,
+        "ccd": model.target.ccd,
+        "frames": frames,
+        "fitted": fitted,
+        "tstart": first,
+        "tstop": last,
+        "rows": rows,
+        "columns": columns,
+        "masked_fraction": 1.0 - clean,
+        "preset": model.preset,
+        "nknots": model.nknots,
+        "design1": model.design1,
+        "design2": model.design2,
+        "weights1": model.weights1.ncols(),
+        "weights2": model.weights2.ncols(),
+        "quality_bitmask": model.quality_bitmask,
+        "average_bitmask": model.average_bitmask,
+        "jitter_components": model.jitter.ncols(),
+        "background_components": model.background.ncols(),
+        "software": model.software,
+        "backend": model.backend,
+        "seed": model.seed,
+        "input_files": model.input_files,
+    });
+    (human, machine)
+}
+
+fn components(components: usize, pixels: usize) -> String {
+    match components {
+        0 => "no components".to_owned(),
+        _ => format!("{} from {}", output::count(components, "component"), output::count(pixels, "pixel")),
+    }
+}
+
+fn times(first: Option<f64>, last: Option<f64>) -> String {
+    match (first, last) {
+        (Some(first), Some(last)) => format!("BTJD {first:.5} to {last:.5}"),
+        _ => "none".to_owned(),
+    }
+}
+
+fn describe_ffi(header: &FfiHeader) -> (String, Value) {
+    let storage = match header.storage {
+        Storage::Plain => "not compressed",
+        Storage::Gzip => "compressed by gzip",
+        Storage::Tiles => "compressed in tiles",
+    };
+    let unknown = || "unknown".to_owned();
+    let human = format!(
+        "full frame image of {}\n{}",
+        header.target,
+        output::table(&[
+            ("exposure", times(Some(header.tstart), Some(header.tstop))),
+            ("date", header.date_obs.clone().unwrap_or_else(unknown)),
+            (
+                "image",
+                format!("{} x {} pixels in HDU {}, {storage}", header.rows, header.columns, header.hdu)
+            ),
+            ("science area", format!("up to {0} x {0} pixels", header.largest_cutout())),
+            ("unit", header.unit.clone().unwrap_or_else(unknown)),
+            ("quality flags", header.quality.to_string()),
+            ("pipeline", header.pipeline.clone().unwrap_or_else(unknown)),
+        ])
+    );
+    let machine = json!({
+        "kind": "full frame image",
+        "sector": header.target.sector,
+        "camera": header.target.camera,
+        "ccd": header.target.ccd,
+        "tstart": header.tstart,
+        "tstop": header.tstop,
+        "date_obs": header.date_obs,
+        "hdu": header.hdu,
+        "rows": header.rows,
+        "columns": header.columns,
+        "largest_cutout": header.largest_cutout(),
+        "compression": match header.storage {
+            Storage::Plain => None,
+            Storage::Gzip => Some("gzip"),
+            Storage::Tiles => Some("tiles"),
+        },
+        "unit": header.unit,
+        "quality": header.quality,
+        "exposure_days": header.exposure,
+        "pipeline": header.pipeline,
+        "data_release": header.data_release,
+        "boresight": header.boresight,
+    });
+    (human, machine)
+}

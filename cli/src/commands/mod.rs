@@ -1,0 +1,60 @@
+//! The commands, a file each.
+
+mod completions;
+mod demo;
+mod devices;
+mod fit;
+mod info;
+mod model;
+mod simulate;
+
+use std::path::Path;
+
+use array_api::Device;
+
+use crate::args::{Command, Compute, Speech};
+use crate::failure::Failure;
+use crate::logging::Log;
+use crate::progress::Bar;
+
+/// Runs a command.
+pub(crate) fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Fit(args) => fit::run(args),
+        Command::Model(args) => model::run(args),
+        Command::Info(args) => info::run(args),
+        Command::Simulate(args) => simulate::run(args),
+        Command::Demo(args) => demo::run(args),
+        Command::Devices(args) => devices::run(args),
+        Command::Completions { shell } => completions::run(*shell),
+    }
+}
+
+/// Begins to log as asked for, and gives the progress bar that goes with it.
+fn speak(speech: Speech) -> Bar {
+    Log::new(speech.verbose, speech.json).install();
+    // A log says how far the work is; a bar would be drawn across it.
+    Bar::new(!speech.verbose)
+}
+
+/// The device that the flags and the environment ask for, with the threads asked for.
+fn device(compute: &Compute) -> Result<Device, Failure> {
+    limit_threads(compute.threads)?;
+    // The environment is looked at even where the flag decides: a wrong value is an error.
+    let from_env = Device::from_env();
+    Ok(if compute.cupy { from_env.and_then(|_| Device::cuda())? } else { from_env? })
+}
+
+/// Has all work done on so many threads.
+fn limit_threads(threads: Option<u16>) -> Result<(), Failure> {
+    let Some(threads) = threads else { return Ok(()) };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.into())
+        .build_global()
+        .map_err(|error| Failure::Data(format!("cannot start {threads} threads: {error}")))
+}
+
+/// Makes a directory for results, with those above it, if it is not there.
+fn make_dir(dir: &Path) -> Result<(), Failure> {
+    Ok(std::fs::create_dir_all(dir).map_err(backdrop::error::Error::io(dir))?)
+}

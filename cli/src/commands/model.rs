@@ -1,0 +1,117 @@
+//! `backdrop model`: the background of some frames and pixels, from a saved model.
+
+use std::path::Path;
+
+use array_api::{Backend, dispatch};
+use backdrop::background::Evaluator;
+use backdrop::cube::{Card, CubeWriter};
+use backdrop::ffi::SCIENCE_SIZE;
+use backdrop::file;
+use backdrop::output::WholeFile;
+use backdrop::progress::Progress;
+use serde_json::json;
+
+use super::{device, speak};
+use crate::args::Model;
+use crate::failure::Failure;
+use crate::progress::Bar;
+use crate::selection::Selection;
+use crate::{interrupt, output};
+
+/// Frames that are evaluated at once: eight of a whole CCD take 270 MB.
+const BATCH: usize = 8;
+
+pub(super) fn run(args: &Model) -> Result<(), Failure> {
+    let bar = speak(args.speech);
+    let device = device(&args.compute)?;
+    // Tried before the work is begun; dropped at once.
+    WholeFile::create(&args.out, args.overwrite)?;
+    let model = file::Model::load(&args.model)?;
+    let pixels = |selection: &Option<Selection>, fitted: usize, thing: &str| match selection {
+        Some(selection) => selection.resolve(SCIENCE_SIZE, thing),
+        None => Ok((0..fitted).collect()),
+    };
+    let frames = args.frames.resolve(model.tstart.len(), "frame").map_err(Failure::Usage)?;
+    let rows = pixels(&args.rows, model.shape.0, "row").map_err(Failure::Usage)?;
+    let columns = pixels(&args.columns, model.shape.1, "column").map_err(Failure::Usage)?;
+    tracing::info!(frames = frames.len(), rows = rows.len(), columns = columns.len(), "evaluating");
+
+    dispatch!(&device, |xp| write(xp, &model, (&frames, &rows, &columns), args, &bar))?;
+    let human = format!(
+        "{} of {} x {} pixels, {}, in {}\n",
+        output::count(frames.len(), "frame"),
+        rows.len(),
+        columns.len(),
+        model.target,
+        args.out.display()
+    );
+    let machine = json!({
+        "file": args.out,
+        "frames": frames,
+        "rows": rows.len(),
+        "columns": columns.len(),
+        "sector": model.target.sector,
+        "camera": model.target.camera,
+        "ccd": model.target.ccd,
+        "backend": device.name(),
+    });
+    output::result(args.speech.json, &human, &machine)
+}
+
+/// Evaluates a model frame by frame and writes the file.
+fn write<B: Backend>(
+    xp: &B,
+    model: &file::Model,
+    (frames, rows, columns): (&[usize], &[usize], &[usize]),
+    args: &Model,
+    bar: &Bar,
+) -> Result<(), Failure> {
+    let name = args.model.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let cards = [
+        Card::integer("SECTOR", model.target.sector.into(), "observing sector"),
+        Card::integer("CAMERA", model.target.camera.into(), "camera number"),
+        Card::integer("CCD", model.target.ccd.into(), "CCD chip number"),
+        Card::text("BUNIT", "electrons/s", "unit of the background"),
+        Card::text("MODEL", name, "the model's file"),
+        Card::text("FRAMES", list(frames), "frames of the model, counted from 0"),
+        Card::text("ROWS", list(rows), "science rows, counted from 0"),
+        Card::text("COLUMNS", list(columns), "science columns, counted from 0"),
+    ];
+    let cube_shape = [frames.len(), rows.len(), columns.len()];
+    let shape = if frames.len() == 1 { &cube_shape[1..] } else { &cube_shape[..] };
+    let out: &Path = &args.out;
+    let mut cube = CubeWriter::<f64>::create(out, shape, &cards, args.overwrite)?;
+    let evaluator = Evaluator::new(xp, model, rows, columns)?;
+    bar.start("evaluating", frames.len());
+    for batch in frames.chunks(BATCH) {
+        interrupt::check()?;
+        let background: Vec<f64> = evaluator.evaluate(batch)?.into_iter().collect();
+        cube.write(&background)?;
+        bar.advance(batch.len());
+    }
+    cube.finish()?;
+    bar.finish();
+    Ok(())
+}
+
+/// Numbers as the command line writes them, runs as ranges.
+fn list(numbers: &[usize]) -> String {
+    let runs = numbers.chunk_by(|a, b| a + 1 == *b).map(|run| match run {
+        [first, .., last] => format!("{first}..{}", last + 1),
+        [only] => only.to_string(),
+        [] => String::new(),
+    });
+    runs.collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_reads_back_as_the_same_numbers() {
+        let numbers = [0, 5, 10, 11, 12, 3];
+        assert_eq!(list(&numbers), "0,5,10..13,3");
+        assert_eq!(list(&numbers).parse::<Selection>().unwrap().resolve(20, "row").unwrap(), numbers);
+    }
+}

@@ -1,0 +1,71 @@
+//! What test bodies are written with: host arrays, random cases, comparisons, and the NumPy values.
+
+pub(crate) mod check;
+pub(crate) mod host;
+pub(crate) mod operand;
+pub(crate) mod reference;
+pub(crate) mod value;
+
+use proptest::prelude::Strategy;
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+
+pub(crate) use array_api::{Array, Backend, Error, Result};
+pub(crate) use check::Check;
+pub(crate) use host::Host;
+pub(crate) use libtest_mimic::Failed;
+pub(crate) use operand::{Operand, operand, operand_of, pair, shape};
+pub(crate) use value::{Fill, Number, Real, Value, Whole};
+
+/// What a test body gives back: nothing, or why it failed.
+pub(crate) type Outcome = std::result::Result<(), Failed>;
+
+/// A test body with its name.
+pub(crate) struct Case<B: Backend> {
+    /// Chapter and operation, as in `elementwise::exp`.
+    pub(crate) name: String,
+    /// The body.
+    pub(crate) body: fn(&B, &Check) -> Outcome,
+}
+
+/// Lists test bodies of a module under a chapter's name.
+macro_rules! cases {
+    ($chapter:literal: $($name:ident),* $(,)?) => {
+        vec![$($crate::testing::Case {
+            name: concat!($chapter, "::", stringify!($name)).to_owned(),
+            body: $name::<B>,
+        }),*]
+    };
+}
+pub(crate) use cases;
+
+/// Random cases of each property, unless `PROPTEST_CASES` says otherwise.
+const CASES: u32 = 60;
+
+/// Runs `body` on random cases and reports the simplest one that fails. The cases are the same
+/// ones in every run, unless `PROPTEST_RNG_SEED` says otherwise.
+pub(crate) fn for_all<S: Strategy>(strategy: S, body: impl Fn(S::Value) -> Outcome) -> Outcome {
+    let defaults = Config::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { defaults.cases } else { CASES };
+    let rng_seed = match defaults.rng_seed {
+        RngSeed::Random => RngSeed::Fixed(2026),
+        fixed @ RngSeed::Fixed(_) => fixed,
+    };
+    let config = Config { cases, rng_seed, failure_persistence: None, ..defaults };
+    TestRunner::new(config)
+        .run(&strategy, |case| {
+            body(case).map_err(|failed| {
+                TestCaseError::fail(failed.message().unwrap_or("failed without a word").to_owned())
+            })
+        })
+        .map_err(Failed::from)
+}
+
+/// Fails with a message unless a condition holds.
+macro_rules! require {
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            return Err($crate::testing::Failed::from(format!($($message)+)));
+        }
+    };
+}
+pub(crate) use require;

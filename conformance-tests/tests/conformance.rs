@@ -1,0 +1,18 @@
+//! Runs the suite on every backend and prints the table of operations and worst errors.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use conformance_tests::{Report, backends, trials};
+use libtest_mimic::Arguments;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let required = std::env::var("CONFORMANCE_REQUIRE").unwrap_or_default();
+    let report = Arc::new(Report::default());
+    let conclusion = libtest_mimic::run(&arguments, trials(backends(), &required, &report));
+    if !arguments.list {
+        println!("{report}");
+    }
+    conclusion.exit_code()
+}
