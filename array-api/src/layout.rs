@@ -47,7 +47,7 @@ impl Layout {
 
     /// Number of elements.
     pub fn len(&self) -> usize {
-        if self.is_empty() { 0 } else { self.shape.iter().product() }
+        self.shape.iter().product()
     }
 
     /// Whether there is no element.
@@ -286,12 +286,14 @@ impl Iterator for RowOffsets<'_> {
     }
 }
 
-/// Number of elements of an array of a shape; none if it is beyond `usize`.
+/// Number of elements of an array of a shape; none if `isize` cannot count those along the axes
+/// that are not empty, so that no product of lengths or stride overflows later.
 pub(crate) fn checked_len(shape: &[usize]) -> Option<usize> {
-    if shape.contains(&0) {
-        return Some(0);
-    }
-    shape.iter().try_fold(1_usize, |product, &length| product.checked_mul(length))
+    shape
+        .iter()
+        .try_fold(1_usize, |product, &length| product.checked_mul(length.max(1)))
+        .filter(|&product| isize::try_from(product).is_ok())
+        .map(|product| if shape.contains(&0) { 0 } else { product })
 }
 
 /// An axis number, negative counting from the end, as an index below `ndim`.

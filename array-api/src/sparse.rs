@@ -56,9 +56,9 @@ impl<T: Float, B: Backend> Csr<T, B> {
             return Err(invalid(format!("column {bad} is outside a matrix of {columns} columns")));
         }
         Ok(Self {
-            indptr: Array::from_slice(xp, &indptr)?,
-            indices: Array::from_slice(xp, &indices)?,
-            data: Array::from_slice(xp, &data)?,
+            indptr: Array::from_vec(xp, indptr, &[rows + 1])?,
+            indices: Array::from_vec(xp, indices, &[entries])?,
+            data: Array::from_vec(xp, data, &[entries])?,
             rows: 0..rows,
             columns,
         })

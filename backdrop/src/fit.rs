@@ -155,7 +155,7 @@ pub fn fit<B: Backend>(
     let (rows, columns) = source.shape();
     let window = Window::new(source.target().ccd, (0..rows).collect(), (0..columns).collect())?;
     let matrices = DesignMatrix::several(xp, [&options.design1, &options.design2], &window)?;
-    let masks = Masks::new(survey.minimum.view());
+    let masks = Masks::new(&survey.minimum);
     let clean = masks.clean();
     report.masked_fraction = clean.iter().filter(|&&keep| !keep).count() as f64 / clean.len() as f64;
     let mut fitter = FrameFitter::new(xp, matrices, &clean)?;

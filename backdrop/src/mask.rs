@@ -1,7 +1,7 @@
 //! Which pixels show the background alone: the star mask and the saturation mask, both true where
 //! a pixel is kept, made from the minimum image (the pixel-wise minimum over the good frames).
 
-use ndarray::{Array2, ArrayView2, Axis, Zip, s};
+use ndarray::{Array2, Axis, Zip, s};
 
 /// Largest gradient of a pixel without a star, in electrons/s per pixel.
 const MAX_GRADIENT: f32 = 25.0;
@@ -26,7 +26,7 @@ pub struct Masks {
 
 impl Masks {
     /// The masks of a minimum image in electrons/s, of shape (rows, columns).
-    pub fn new(minimum: ArrayView2<'_, f32>) -> Self {
+    pub fn new(minimum: &Array2<f32>) -> Self {
         Self { star: star_mask(minimum), saturation: saturation_mask(minimum) }
     }
 
@@ -38,7 +38,7 @@ impl Masks {
 
 /// True where the gradient is below 25 electrons/s per pixel and the flux below 9e4 electrons/s,
 /// and so for the neighbours above, below, left and right.
-pub fn star_mask(image: ArrayView2<'_, f32>) -> Array2<bool> {
+pub fn star_mask(image: &Array2<f32>) -> Array2<bool> {
     let [rows, columns] = [gradient(image, 0), gradient(image, 1)];
     let mut masked = Array2::from_elem(image.raw_dim(), false);
     Zip::from(&mut masked).and(image).and(&rows).and(&columns).for_each(|masked, &flux, &dy, &dx| {
@@ -62,7 +62,7 @@ pub fn star_mask(image: ArrayView2<'_, f32>) -> Array2<bool> {
 
 /// Differences along an axis: central inside, one-sided at the ends, zero on an axis of one pixel
 /// (`numpy.gradient`).
-fn gradient(image: ArrayView2<'_, f32>, axis: usize) -> Array2<f32> {
+fn gradient(image: &Array2<f32>, axis: usize) -> Array2<f32> {
     let mut result = Array2::zeros(image.raw_dim());
     let n = image.len_of(Axis(axis));
     if n < 2 {
@@ -70,9 +70,9 @@ fn gradient(image: ArrayView2<'_, f32>, axis: usize) -> Array2<f32> {
     }
     // Along rows of the transposed image for axis 0, so that the formula stands once.
     let (image, mut out) = if axis == 0 {
-        (image.reversed_axes(), result.view_mut().reversed_axes())
+        (image.t(), result.view_mut().reversed_axes())
     } else {
-        (image, result.view_mut())
+        (image.view(), result.view_mut())
     };
     Zip::from(out.slice_mut(s![.., 1..n - 1]))
         .and(image.slice(s![.., 2..]))
@@ -95,7 +95,7 @@ fn gradient(image: ArrayView2<'_, f32>, axis: usize) -> Array2<f32> {
 /// A vertical run of `L` saturated pixels (flux above 9e4 electrons/s) has the radius
 /// `R = 0.75 L`. If that is above 1, pixels closer than `R` to its centre are masked, and pixels
 /// closer than `4 R` whose column is within `ceil(min(R / 2, 15))` of the run's.
-pub fn saturation_mask(image: ArrayView2<'_, f32>) -> Array2<bool> {
+pub fn saturation_mask(image: &Array2<f32>) -> Array2<bool> {
     let saturated = image.mapv(|flux| flux > SATURATION);
     let mut masked = saturated.clone();
     for _ in 0..SATURATION_GROWTH {
@@ -118,7 +118,7 @@ pub fn saturation_mask(image: ArrayView2<'_, f32>) -> Array2<bool> {
 /// Masks the pixels where the gradient of the mask, taken as zeros and ones, is not zero.
 fn grow_where_gradient(masked: &mut Array2<bool>) {
     let values = masked.mapv(|masked| f32::from(u8::from(masked)));
-    let [rows, columns] = [gradient(values.view(), 0), gradient(values.view(), 1)];
+    let [rows, columns] = [gradient(&values, 0), gradient(&values, 1)];
     Zip::from(masked).and(&rows).and(&columns).for_each(|masked, &dy, &dx| {
         *masked |= dy != 0.0 || dx != 0.0;
     });

@@ -8,7 +8,7 @@
 use array_api::linalg::{CholeskyFactor, cho_factor};
 use array_api::{Array, Backend};
 
-use crate::design::DesignMatrix;
+use crate::design::{Block, DesignMatrix};
 use crate::error::{Error, Result};
 
 /// The normal equations of a design for one set of pixel weights.
@@ -28,7 +28,7 @@ impl<B: Backend> NormalEquations<B> {
     pub fn new(name: &str, matrix: &DesignMatrix<B>, weights: &Array<f64, B>) -> Result<Self> {
         let xp = matrix.backend();
         let blocks = matrix.design().blocks();
-        let sigmas: Vec<f64> = blocks.iter().flat_map(|block| block.prior_sigmas()).collect();
+        let sigmas: Vec<f64> = blocks.iter().flat_map(Block::prior_sigmas).collect();
         let means: Vec<f64> =
             blocks.iter().flat_map(|block| std::iter::repeat_n(block.prior_mean, block.columns())).collect();
         let precision = Array::from_slice(xp, &sigmas)?.square()?.reciprocal()?;

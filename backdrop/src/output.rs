@@ -43,16 +43,12 @@ impl WholeFile {
         if !overwrite && path.symlink_metadata().is_ok() {
             return Err(Error::OutputExists { path: path.to_owned() });
         }
-        let dir = match path.parent() {
-            Some(dir) if dir != Path::new("") => dir,
-            _ => Path::new("."),
-        };
         let mut builder = tempfile::Builder::new();
         builder.prefix(".backdrop-").suffix(".part");
         // Temporary files are private otherwise; this one is to be as any new file.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.tempfile_in(dir).map_err(Error::io(path))?;
+        let file = builder.tempfile_in(dir_of(path)).map_err(Error::io(path))?;
         Ok(Self { file, path: path.to_owned(), overwrite })
     }
 
@@ -71,7 +67,7 @@ impl WholeFile {
         file.as_file().sync_all().map_err(Error::io(&path))?;
         let persisted = if overwrite { file.persist(&path) } else { file.persist_noclobber(&path) };
         match persisted {
-            Ok(_) => Ok(()),
+            Ok(_) => sync_dir(&path),
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
                 Err(Error::OutputExists { path })
             }
@@ -82,12 +78,30 @@ impl WholeFile {
 
 impl Write for WholeFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        // To the file itself: errors of a `NamedTempFile` name the temporary path.
+        self.file.as_file_mut().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.file.as_file_mut().flush()
     }
+}
+
+/// The directory that a file is in.
+fn dir_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if dir != Path::new("") => dir,
+        _ => Path::new("."),
+    }
+}
+
+/// Waits until the name of a file is on the disk, too.
+fn sync_dir(path: &Path) -> Result<()> {
+    // Only Unix can open a directory for this.
+    if cfg!(unix) {
+        std::fs::File::open(dir_of(path)).and_then(|dir| dir.sync_all()).map_err(Error::io(path))?;
+    }
+    Ok(())
 }
 
 /// Writes a whole file at once.

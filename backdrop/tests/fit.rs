@@ -59,7 +59,7 @@ fn textbook(design: &Design, window: &Window, sigma_f: &Array1<f64>, f: &Array1<
     let mut left = a.t().dot(&(&a / &sigma_f.view().insert_axis(Axis(1))));
     let mut right = a.t().dot(&(f / sigma_f));
     let blocks = design.blocks();
-    let sigma: Vec<f64> = blocks.iter().flat_map(|block| block.prior_sigmas()).collect();
+    let sigma: Vec<f64> = blocks.iter().flat_map(Block::prior_sigmas).collect();
     let mean = blocks.iter().flat_map(|block| std::iter::repeat_n(block.prior_mean, block.columns()));
     for (i, (sigma, mean)) in sigma.into_iter().zip(mean).enumerate() {
         left[(i, i)] += sigma.powi(-2);
@@ -106,7 +106,7 @@ fn the_background_equals_a_textbook_solution() {
     let image = |i: usize| Array2::from_shape_vec((size, size), all[i].1.clone()).expect("an image");
     let mut minimum = image(0);
     minimum.zip_mut_with(&image(1), |a, &b| *a = a.min(b));
-    let mut keep = Masks::new(minimum.view()).clean().into_raw_vec_and_offset().0;
+    let mut keep = Masks::new(&minimum).clean().into_raw_vec_and_offset().0;
     keep[21] = false;
     let sigma_f: Array1<f64> = keep.iter().map(|&keep| if keep { 1.0 } else { 1e6 }).collect();
     for (i, (_, pixels)) in all.iter().enumerate() {

@@ -152,7 +152,7 @@ fn factor_in_place<T: Float>(data: &mut [T], n: usize) -> std::result::Result<()
         )
         .map_err(|LltError::NonPositivePivot { index }| start + index)?;
         // A NaN pivot passes the comparison inside: look at the diagonal that came out.
-        if let Some(bad) = (0..width).find(|&i| !(corner[(i, i)] > T::ZERO)) {
+        if let Some(bad) = (0..width).find(|&i| corner[(i, i)] <= T::ZERO || corner[(i, i)].is_nan_value()) {
             return Err(start + bad);
         }
         let corner = corner.rb();

@@ -17,7 +17,7 @@ fn row<'a, T: Float>(a: &CsrView<'a, T, Cpu>, row: usize) -> (&'a [i32], &'a [T]
 #[inline]
 fn add_scaled<T: Float>(y: &mut [T], a: T, x: &[T]) {
     for (y, &x) in y.iter_mut().zip(x) {
-        *y = *y + a * x;
+        *y += a * x;
     }
 }
 
@@ -71,7 +71,7 @@ impl Sparse for Cpu {
                         let (indices, values) = row(&a, r);
                         for (&column, &entry) in indices.iter().zip(values) {
                             let sum = &mut vector[column as usize];
-                            *sum = *sum + entry * value;
+                            *sum += entry * value;
                         }
                     }
                     for (column, &value) in vector.iter().enumerate() {
@@ -119,7 +119,7 @@ impl Sparse for Cpu {
                     let scaled = weight * x;
                     let target = &mut out[p as usize * b.columns..][..b.columns];
                     for (&q, &y) in columns.iter().zip(others) {
-                        target[q as usize] = target[q as usize] + scaled * y;
+                        target[q as usize] += scaled * y;
                     }
                 }
             }

@@ -14,11 +14,15 @@ use crate::straps;
 
 /// A block on a window.
 pub(super) enum Operator<B: Backend> {
-    Kronecker(Kronecker<B>),
+    Kronecker(Box<Kronecker<B>>),
     Radial(Radial<B>),
 }
 
 impl<B: Backend> Operator<B> {
+    fn kronecker(block: Kronecker<B>) -> Self {
+        Self::Kronecker(Box::new(block))
+    }
+
     fn functions(&self) -> usize {
         match self {
             Self::Kronecker(block) => block.functions().0 * block.functions().1,
@@ -227,21 +231,21 @@ impl<B: Backend> Builder<'_, B> {
         let powers = |npoly: usize| Ok::<_, Error>(PiecewisePolynomials::powers(npoly)?);
         let named = |error: Error| Error::InvalidArgument(format!("{}: {error}", block.basis));
         let straps = |npoly: usize, selected: &[usize]| {
-            Ok::<_, Error>(Operator::Kronecker(Kronecker {
+            Ok::<_, Error>(Operator::kronecker(Kronecker {
                 row: Factor::polynomials(xp, &powers(npoly)?, &window.y())?,
                 column: Factor::selection(xp, window.columns(), selected)?,
             }))
         };
         let operator = match block.basis {
             Basis::Cartesian { npoly } => powers(npoly).and_then(|basis| {
-                Ok(Operator::Kronecker(Kronecker {
+                Ok(Operator::kronecker(Kronecker {
                     row: Factor::polynomials(xp, &basis, &window.y())?,
                     column: Factor::polynomials(xp, &basis, &window.x())?,
                 }))
             }),
             Basis::Spline { nknots, degree } => spline_basis(nknots, degree, 1.0).and_then(|basis| {
                 let basis = basis.piecewise_polynomials();
-                Ok(Operator::Kronecker(Kronecker {
+                Ok(Operator::kronecker(Kronecker {
                     row: Factor::polynomials(xp, &basis, &window.v())?,
                     column: Factor::polynomials(xp, &basis, &window.u())?,
                 }))

@@ -2,8 +2,8 @@
 //!
 //! A [`Design`] says which blocks stand side by side, with which priors. [`DesignMatrix`] is that
 //! design on a window of pixels and a backend: products with it, with its transpose, and its
-//! weighted Gram matrix. Each block is either a Kronecker product of two thin matrices
-//! ([`kronecker`]) or a basis in the distance from the boresight ([`radial`]).
+//! weighted Gram matrix. Each block is either a Kronecker product of two thin matrices or a basis in
+//! the distance from the boresight.
 
 mod gram;
 mod kronecker;

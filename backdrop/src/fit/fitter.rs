@@ -36,6 +36,14 @@ pub struct Fitted {
     pub non_positive_pixels: u64,
 }
 
+/// [`Fitted`] before it leaves the backend.
+struct OnDevice<B: Backend> {
+    w1: Array<f64, B>,
+    w2: Array<f64, B>,
+    /// One number for each frame.
+    non_positive: Array<f64, B>,
+}
+
 impl<B: Backend> FrameFitter<B> {
     /// Factors the normal equations of `A1` and `A2` for a mask of shape (rows, columns), true where
     /// a pixel is kept.
@@ -72,7 +80,7 @@ impl<B: Backend> FrameFitter<B> {
         let minimum = Array::from_ndarray(xp, minimum)?.astype::<f64>()?;
         let image = minimum.subtract_scalar(BELOW_MINIMUM)?.reshape(&[1, rows, columns])?;
         self.average = None;
-        let (w1, w2, _) = self.fit_weights(&image)?;
+        let OnDevice { w1, w2, .. } = self.fit_weights(&image)?;
         let mut average = (&image - &self.background.evaluate(&w1, &w2)?)?;
         average.nan_to_num_assign(0.0, 0.0, 0.0)?;
         self.average = Some(average.reshape(&[rows, columns])?);
@@ -96,16 +104,13 @@ impl<B: Backend> FrameFitter<B> {
     /// # Errors
     /// Those of the backend.
     pub fn fit(&self, frames: &Array<f32, B>) -> Result<Fitted> {
-        let (w1, w2, counts) = self.fit_weights(frames)?;
-        let non_positive_pixels = counts.sum()?.item()? as u64;
+        let OnDevice { w1, w2, non_positive } = self.fit_weights(frames)?;
+        let non_positive_pixels = non_positive.sum()?.item()? as u64;
         Ok(Fitted { weights1: matrix(&w1)?, weights2: matrix(&w2)?, non_positive_pixels })
     }
 
-    /// Both sets of weights, and for each frame the number of pixels that were not positive.
-    fn fit_weights<T: Cast<f64>>(
-        &self,
-        frames: &Array<T, B>,
-    ) -> Result<(Array<f64, B>, Array<f64, B>, Array<f64, B>)> {
+    /// Both sets of weights and the counts.
+    fn fit_weights<T: Cast<f64>>(&self, frames: &Array<T, B>) -> Result<OnDevice<B>> {
         let Background { a1, a2 } = &self.background;
         let xp = a1.backend();
         let count = frames.shape()[0];
@@ -132,7 +137,7 @@ impl<B: Backend> FrameFitter<B> {
             a2.project_rows(&flux, tile.rows.clone()).map_err(into_array_error)
         })?;
         let w2 = self.equations[1].solve(&Array::from_buffer(xp, buffer, &[count, a2.columns()]))?;
-        Ok((w1, w2, sums.slice(s![.., n1..])?))
+        Ok(OnDevice { w1, w2, non_positive: sums.slice(s![.., n1..])? })
     }
 
     /// `max(F - average, 1e-5)` on a tile, and for each frame, as a column, the number of finite

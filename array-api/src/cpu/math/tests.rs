@@ -246,21 +246,19 @@ fn check_special_values<T: Tested>() {
     ] {
         assert_same(what, value, expected);
     }
-    let logarithms: [(&str, fn(T) -> T); 3] =
-        [("ln", <T as Math>::ln), ("log2", <T as Math>::log2), ("log10", <T as Math>::log10)];
-    for (name, log) in logarithms {
-        for (x, expected) in [
-            (one, zero),
-            (zero, -inf),
-            (-zero, -inf),
-            (-one, nan),
-            (-tiny, nan),
-            (inf, inf),
-            (-inf, nan),
-            (nan, nan),
-        ] {
-            assert_same(&format!("{name}({x:e})"), log(x), expected);
-        }
+    for (x, expected) in [
+        (one, zero),
+        (zero, -inf),
+        (-zero, -inf),
+        (-one, nan),
+        (-tiny, nan),
+        (inf, inf),
+        (-inf, nan),
+        (nan, nan),
+    ] {
+        assert_same(&format!("ln({x:e})"), Math::ln(x), expected);
+        assert_same(&format!("log2({x:e})"), Math::log2(x), expected);
+        assert_same(&format!("log10({x:e})"), Math::log10(x), expected);
     }
 }
 
