@@ -24,7 +24,7 @@ arrays, records = {}, []
 
 
 def encode(x):
-    x = np.ascontiguousarray(x)
+    x = np.asarray(x, order="C")
     raw = x.astype(np.uint8) if x.dtype == bool else x
     return {
         "dtype": str(x.dtype),
@@ -222,8 +222,9 @@ def reduce_one(name, x, axis, where):
         if x.dtype == bool:
             return
         total = np.int64 if x.dtype.kind in "iu" else x.dtype
-        put("sum", np.sum(x, axis=axis, dtype=total))
-        put("prod", np.prod(x, axis=axis, dtype=total))
+        wide = np.int64 if x.dtype.kind in "iu" else np.float64
+        put("sum", np.sum(x, axis=axis, dtype=wide).astype(total))
+        put("prod", np.prod(x, axis=axis, dtype=wide).astype(total))
         put("min", np.min(x, axis=axis))
         put("max", np.max(x, axis=axis))
         if axis is not None:

@@ -137,7 +137,8 @@ impl<T: Numeric, B: Backend> Array<T, B> {
     /// Diagonal number `k` (positive: above the main one) of a matrix or stack of matrices, a view.
     pub fn diagonal(&self, k: isize) -> Result<Self> {
         let (_, rows, columns) = matrix_shape(self.shape(), "diagonal")?;
-        let (down, right) = ((-k).max(0) as usize, k.max(0) as usize);
+        let distance = k.unsigned_abs();
+        let (down, right) = if k < 0 { (distance, 0) } else { (0, distance) };
         let length = rows.saturating_sub(down).min(columns.saturating_sub(right));
         Ok(self.with_layout(self.layout().diagonal(down, right, length)))
     }

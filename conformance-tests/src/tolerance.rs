@@ -67,7 +67,7 @@ table! {
     PROD: 1.0 Scaled, "one rounding for each factor (H 3.1); scale: their number times |product|";
     /// Variance and standard deviation.
     VARIANCE: 8.0 Scaled, "two passes (H 1.9): rounded squares of rounded distances from a rounded mean; \
-                           scale: variance and epsilon times mean squared";
+                           scale: variance and the square of the mean's error";
     /// Running sums and products.
     SCAN: 1.0 Scaled, "one rounding for each step (H 3.1, 4.2); scale: steps times sum of |x| or |product|";
     /// Products of matrices, dense or sparse.

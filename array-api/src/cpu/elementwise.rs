@@ -27,10 +27,11 @@ struct Run<const N: usize> {
 }
 
 /// Calls `f` for the runs that make up elements `range` (in row-major order) of collapsed layouts.
+/// Its type is erased so that this walk is compiled once, not for each operation.
 fn for_each_run<const N: usize>(
     layouts: &[Layout; N],
     range: std::ops::Range<usize>,
-    mut f: impl FnMut(Run<N>),
+    f: &mut dyn FnMut(Run<N>),
 ) {
     let inner = layouts[0].shape().last().copied().unwrap_or(1);
     if range.is_empty() || inner == 0 {
@@ -175,8 +176,9 @@ impl<T: Element> WithSimd for SelectKernel<'_, T> {
     }
 }
 
-/// Runs `f(range, part)` over the parts of a contiguous output, on all threads if it is large.
-fn over_output<U: Element>(out: &mut [U], f: impl Fn(std::ops::Range<usize>, &mut [U]) + Sync) {
+/// Runs `f(range, part)` over the parts of a contiguous output, on all threads if it is large. The
+/// type of `f` is erased so that spreading work is compiled once, not for each operation.
+fn over_output<U: Element>(out: &mut [U], f: &(dyn Fn(std::ops::Range<usize>, &mut [U]) + Sync)) {
     if parallel(out.len()) {
         out.par_chunks_mut(GRAIN).enumerate().for_each(|(i, part)| {
             f(i * GRAIN..i * GRAIN + part.len(), part);
@@ -189,9 +191,9 @@ fn over_output<U: Element>(out: &mut [U], f: impl Fn(std::ops::Range<usize>, &mu
 /// The elements of a view in row-major order.
 pub(super) fn gather<T: Element>(x: View<'_, T, Cpu>, out: &mut [T]) {
     let layouts = Layout::collapse([x.layout]);
-    over_output(out, |range, out| {
+    over_output(out, &|range, out| {
         let mut operand = Operand::new(x.buffer, &layouts[0]);
-        for_each_run(&layouts, range, |run| {
+        for_each_run(&layouts, range, &mut |run| {
             let out = &mut out[run.start..run.start + run.len];
             if operand.stride == 0 {
                 out.fill(operand.data[run.positions[0]]);
@@ -210,7 +212,7 @@ pub(super) fn scatter<T: Element>(x: View<'_, T, Cpu>, target: &mut [T], layout:
     let len = x.layout.len();
     let stride = layouts[1].strides().last().copied().unwrap_or(1);
     let mut operand = Operand::new(x.buffer, &layouts[0]);
-    for_each_run(&layouts, 0..len, |run| {
+    for_each_run(&layouts, 0..len, &mut |run| {
         let mut done = 0;
         while done < run.len {
             let part = (run.len - done).min(BLOCK);
@@ -232,10 +234,10 @@ impl Elementwise for Cpu {
     fn map<T: Element, O: Unary<T>>(&self, op: &O, x: View<'_, T, Self>) -> Result<CpuBuffer<O::Out>> {
         let mut out = CpuBuffer::unspecified(x.layout.len())?;
         let layouts = Layout::collapse([x.layout]);
-        over_output(&mut out, |range, out| {
+        over_output(&mut out, &|range, out| {
             let arch = Arch::new();
             let mut operand = Operand::new(x.buffer, &layouts[0]);
-            for_each_run(&layouts, range, |run| {
+            for_each_run(&layouts, range, &mut |run| {
                 let out = &mut out[run.start..run.start + run.len];
                 let step = if operand.is_direct() { run.len } else { BLOCK };
                 for (i, out) in out.chunks_mut(step).enumerate() {
@@ -254,7 +256,7 @@ impl Elementwise for Cpu {
         layout: &Layout,
     ) -> Result<()> {
         match layout.contiguous_range() {
-            Some(range) => over_output(&mut x[range], |_, x| Arch::new().dispatch(MapAssignKernel { op, x })),
+            Some(range) => over_output(&mut x[range], &|_, x| Arch::new().dispatch(MapAssignKernel { op, x })),
             None => {
                 let mapped = self.map(op, View { buffer: x, layout })?;
                 let source = Layout::contiguous(layout.shape());
@@ -272,11 +274,11 @@ impl Elementwise for Cpu {
     ) -> Result<CpuBuffer<O::Out>> {
         let mut out = CpuBuffer::unspecified(a.layout.len())?;
         let layouts = Layout::collapse([a.layout, b.layout]);
-        over_output(&mut out, |range, out| {
+        over_output(&mut out, &|range, out| {
             let arch = Arch::new();
             let mut x = Operand::new(a.buffer, &layouts[0]);
             let mut y = Operand::new(b.buffer, &layouts[1]);
-            for_each_run(&layouts, range, |run| {
+            for_each_run(&layouts, range, &mut |run| {
                 let out = &mut out[run.start..run.start + run.len];
                 let step = if x.is_direct() && y.is_direct() { run.len } else { BLOCK };
                 for (i, out) in out.chunks_mut(step).enumerate() {
@@ -303,10 +305,10 @@ impl Elementwise for Cpu {
             return Ok(());
         };
         let layouts = Layout::collapse([b.layout]);
-        over_output(&mut a[target], |range, out| {
+        over_output(&mut a[target], &|range, out| {
             let arch = Arch::new();
             let mut y = Operand::new(b.buffer, &layouts[0]);
-            for_each_run(&layouts, range, |run| {
+            for_each_run(&layouts, range, &mut |run| {
                 let out = &mut out[run.start..run.start + run.len];
                 let step = if y.is_direct() { run.len } else { BLOCK };
                 for (i, a) in out.chunks_mut(step).enumerate() {
@@ -328,12 +330,12 @@ impl Searching for Cpu {
     ) -> Result<CpuBuffer<T>> {
         let mut out = CpuBuffer::unspecified(a.layout.len())?;
         let layouts = Layout::collapse([condition.layout, a.layout, b.layout]);
-        over_output(&mut out, |range, out| {
+        over_output(&mut out, &|range, out| {
             let arch = Arch::new();
             let mut c = Operand::new(condition.buffer, &layouts[0]);
             let mut x = Operand::new(a.buffer, &layouts[1]);
             let mut y = Operand::new(b.buffer, &layouts[2]);
-            for_each_run(&layouts, range, |run| {
+            for_each_run(&layouts, range, &mut |run| {
                 let out = &mut out[run.start..run.start + run.len];
                 let direct = c.is_direct() && x.is_direct() && y.is_direct();
                 let step = if direct { run.len } else { BLOCK };

@@ -209,7 +209,7 @@ fn subtract_product<T: Float>(b: &mut [T], a: MatRef<'_, T>, x: MatRef<'_, T>) {
     });
 }
 
-/// Applies `f` to each matrix of a batch and its part of the result.
+/// Applies `f` to each matrix of a batch and its part of the result, with which `out` begins.
 fn each_matrix<T: Float>(
     out: &mut [T],
     size: usize,
@@ -219,11 +219,14 @@ fn each_matrix<T: Float>(
     if size == 0 {
         return Ok(());
     }
-    if count > 1 && count * size >= 4096 && !inside_tile() {
-        out.par_chunks_mut(size).enumerate().try_for_each(|(i, part)| f(i, part))
+    // Of several errors the first matrix's is reported, whichever thread meets its own first.
+    let out = &mut out[..count * size];
+    let error = if count > 1 && count * size >= 4096 && !inside_tile() {
+        out.par_chunks_mut(size).enumerate().filter_map(|(i, part)| f(i, part).err()).find_first(|_| true)
     } else {
-        out.chunks_mut(size).enumerate().try_for_each(|(i, part)| f(i, part))
-    }
+        out.chunks_mut(size).enumerate().find_map(|(i, part)| f(i, part).err())
+    };
+    error.map_or(Ok(()), Err)
 }
 
 /// The first entry of a diagonal that cannot be divided by.
@@ -332,7 +335,15 @@ fn determinant<T: Float>(a: MatRef<'_, T>) -> T {
         }
         negative ^= length > 0 && length % 2 == 0;
     }
-    let magnitude = (0..n).fold(T::ONE, |product, i| product * lu.U()[(i, i)]);
+    let diagonal = || (0..n).map(|i| lu.U()[(i, i)]);
+    let magnitude = diagonal().fold(T::ONE, |product, pivot| product * pivot);
+    // What follows a zero pivot was divided by it. In a matrix without NaN the zero stands.
+    let singular = magnitude.is_nan_value()
+        && diagonal().any(|pivot| pivot == T::ZERO)
+        && (0..n).all(|j| (0..n).all(|i| !a[(i, j)].is_nan_value()));
+    if singular {
+        return T::ZERO;
+    }
     if negative { -magnitude } else { magnitude }
 }
 

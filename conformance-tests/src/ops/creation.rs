@@ -1,6 +1,5 @@
 //! Creating arrays, and what an array says of itself.
 
-use array_api::backend::Storage;
 use array_api::layout::Layout;
 use ndarray::{ShapeBuilder, arr2};
 use proptest::prelude::any;
@@ -15,14 +14,22 @@ pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
     cases!["creation": full, from_host, attributes, item, copies, eye, meshgrid, triangles, arange, linspace, too_large]
 }
 
-/// Runs a generic test body for all six element types.
-macro_rules! for_all_types {
+/// Runs a generic test body for all element types that are numbers.
+macro_rules! for_all_types_but_bool {
     ($body:ident, $xp:expr, $check:expr) => {
         $body::<f32, B>($xp, $check)?;
         $body::<f64, B>($xp, $check)?;
         $body::<i32, B>($xp, $check)?;
         $body::<i64, B>($xp, $check)?;
         $body::<u8, B>($xp, $check)?;
+    };
+}
+pub(super) use for_all_types_but_bool;
+
+/// Runs a generic test body for all six element types.
+macro_rules! for_all_types {
+    ($body:ident, $xp:expr, $check:expr) => {
+        $crate::ops::creation::for_all_types_but_bool!($body, $xp, $check);
         $body::<bool, B>($xp, $check)?;
     };
 }
@@ -244,6 +251,7 @@ fn too_large<B: Backend>(xp: &B, check: &Check) -> Outcome {
     check.refused_with("zeros", Array::<f32, B>::zeros(xp, &huge), &words)?;
     check.refused_with("empty", Array::<u8, B>::empty(xp, &huge), &words)?;
     check.refused_with("eye", Array::<f64, B>::eye(xp, 1 << 62, None, 0), &["eye", "addressed"])?;
+    check.refused_with("zeros with an empty axis", Array::<f64, B>::zeros(xp, &[1 << 40, 1 << 40, 0]), &["addressed"])?;
     // It can be addressed, but no machine has as much memory.
     let memory = Array::<f64, B>::zeros(xp, &[1 << 56]);
     check.refused_with("zeros of 2^59 bytes", memory, &["out of memory", "576460752303423488 bytes"])

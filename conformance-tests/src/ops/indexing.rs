@@ -224,9 +224,11 @@ fn assign_within_itself<B: Backend>(xp: &B, check: &Check) -> Outcome {
 
 /// Indices into an axis, negative ones too.
 fn indices(length: usize, seed: u64) -> Vec<i64> {
-    let count = seed % 9;
-    let list = host::random::<i64>(&[count as usize], Fill::Between(-(length as f64), length as f64), seed);
-    if length == 0 { Vec::new() } else { list.iter().copied().collect() }
+    if length == 0 {
+        return Vec::new();
+    }
+    let count = (seed % 9) as usize;
+    host::random(&[count], Fill::Between(-(length as f64), length as f64), seed).into_iter().collect()
 }
 
 fn take<B: Backend>(xp: &B, check: &Check) -> Outcome {

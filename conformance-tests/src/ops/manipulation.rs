@@ -82,7 +82,12 @@ fn reshape<B: Backend>(xp: &B, check: &Check) -> Outcome {
     for_all_types!(body, xp, check);
     let huge = [usize::MAX, usize::MAX, 4];
     let x = Array::<f64, B>::zeros(xp, &[4])?;
-    check.refused_with("reshape to a size beyond all numbers", x.reshape(&huge), &["reshape", "(4,)"])
+    check.refused_with("reshape to a size beyond all numbers", x.reshape(&huge), &["reshape", "(4,)"])?;
+    let one = Array::<f64, B>::zeros(xp, &[1, 1])?;
+    let words = ["broadcast_to", "cannot be counted"];
+    check.refused_with("broadcast beyond all numbers", one.broadcast_to(&[1 << 40, 1 << 40]), &words)?;
+    check.refused_with("repeat beyond all numbers", x.repeat(usize::MAX, 0), &words)?;
+    check.refused_with("tile beyond all numbers", x.tile(&[1 << 40, 1 << 40]), &words)
 }
 
 fn permute_dims<B: Backend>(xp: &B, check: &Check) -> Outcome {

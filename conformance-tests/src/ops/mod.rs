@@ -3,11 +3,16 @@
 mod creation;
 mod elementwise;
 mod indexing;
+mod linear_algebra;
 mod manipulation;
+mod searching;
+mod sparse;
+mod spline;
+mod statistical;
 
 use crate::testing::{Backend, Case};
 
 /// All test bodies.
 pub(crate) fn cases<B: Backend>() -> Vec<Case<B>> {
-    [creation::cases(), elementwise::cases(), manipulation::cases(), indexing::cases()].into_iter().flatten().collect()
+    [creation::cases(), elementwise::cases(), manipulation::cases(), indexing::cases(), statistical::cases(), searching::cases(), linear_algebra::cases(), sparse::cases(), spline::cases()].into_iter().flatten().collect()
 }

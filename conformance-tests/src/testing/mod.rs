@@ -6,7 +6,10 @@ pub(crate) mod operand;
 pub(crate) mod reference;
 pub(crate) mod value;
 
-use proptest::prelude::Strategy;
+use std::any::Any;
+use std::fmt::{self, Debug};
+
+use proptest::prelude::{BoxedStrategy, Strategy};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 
 pub(crate) use array_api::{Array, Backend, Error, Result};
@@ -41,9 +44,42 @@ pub(crate) use cases;
 /// Random cases of each property, unless `PROPTEST_CASES` says otherwise.
 const CASES: u32 = 60;
 
+/// A random case of any type, so that the search for failing cases is compiled once for all.
+struct AnyCase {
+    value: Box<dyn Any>,
+    show: fn(&dyn Any, &mut fmt::Formatter<'_>) -> fmt::Result,
+}
+
+impl AnyCase {
+    fn new<V: Debug + 'static>(value: V) -> Self {
+        let show = |value: &dyn Any, f: &mut fmt::Formatter<'_>| match value.downcast_ref::<V>() {
+            Some(value) => Debug::fmt(value, f),
+            None => f.write_str("a case of another type"),
+        };
+        Self { value: Box::new(value), show }
+    }
+}
+
+impl Debug for AnyCase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.show)(self.value.as_ref(), f)
+    }
+}
+
 /// Runs `body` on random cases and reports the simplest one that fails. The cases are the same
 /// ones in every run, unless `PROPTEST_RNG_SEED` says otherwise.
-pub(crate) fn for_all<S: Strategy>(strategy: S, body: impl Fn(S::Value) -> Outcome) -> Outcome {
+pub(crate) fn for_all<V, S>(strategy: S, body: impl Fn(V) -> Outcome) -> Outcome
+where
+    V: Debug + 'static,
+    S: Strategy<Value = V> + 'static,
+{
+    search(&strategy.prop_map(AnyCase::new).boxed(), &|case: AnyCase| match case.value.downcast::<V>() {
+        Ok(value) => body(*value),
+        Err(_) => Err("a case of another type".into()),
+    })
+}
+
+fn search(strategy: &BoxedStrategy<AnyCase>, body: &dyn Fn(AnyCase) -> Outcome) -> Outcome {
     let defaults = Config::default();
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { defaults.cases } else { CASES };
     let rng_seed = match defaults.rng_seed {
@@ -52,7 +88,7 @@ pub(crate) fn for_all<S: Strategy>(strategy: S, body: impl Fn(S::Value) -> Outco
     };
     let config = Config { cases, rng_seed, failure_persistence: None, ..defaults };
     TestRunner::new(config)
-        .run(&strategy, |case| {
+        .run(strategy, |case| {
             body(case).map_err(|failed| {
                 TestCaseError::fail(failed.message().unwrap_or("failed without a word").to_owned())
             })
