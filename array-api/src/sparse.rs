@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crate::backend::{Backend, CsrView};
+use crate::layout::Layout;
 use crate::{Array, Error, Float, Result};
 
 /// A sparse matrix: for each row, the columns and values of its entries.
@@ -140,7 +141,17 @@ impl<T: Float, B: Backend> Csr<T, B> {
 
     /// The matrix with all its zeros.
     pub fn to_dense(&self) -> Result<Array<T, B>> {
-        self.matmul(&Array::eye(self.backend(), self.columns, None, 0)?)
+        // Not a product with the unit matrix, in which an infinite entry times zero would be NaN.
+        let host = HostCsr::download(self)?;
+        let shape = self.shape();
+        let mut dense = vec![T::ZERO; Layout::contiguous(&shape).len()];
+        for row in 0..shape[0] {
+            for (column, value) in host.row(row) {
+                let sum = &mut dense[row * shape[1] + column];
+                *sum = *sum + value;
+            }
+        }
+        Array::from_vec(self.backend(), dense, &shape)
     }
 
     /// `a x` for dense `x` of shape `(..., columns, n)`.
@@ -192,22 +203,22 @@ impl<T: Float, B: Backend> Csr<T, B> {
     /// `a_i^T diag(w_i) b_i`, where `a` and `b` each have either `m` rows, used for all `i`, or
     /// `n m` rows, `m` for each `i`.
     pub fn weighted_cross_gram(&self, w: &Array<T, B>, other: &Self) -> Result<Array<T, B>> {
-        let (batch, m) = match *w.shape() {
-            [m] => (1, m),
-            [n, m] => (n, m),
-            _ => (0, usize::MAX),
+        let sets = match *w.shape() {
+            [m] => Some((1, m)),
+            [n, m] => Some((n, m)),
+            _ => None,
         };
-        let fits = |matrix: &Self| {
+        let fits = |matrix: &Self, n: usize, m: usize| {
             let rows = matrix.rows.len();
-            rows == m || Some(rows) == batch.checked_mul(m)
+            rows == m || Some(rows) == n.checked_mul(m)
         };
-        if !fits(self) || !fits(other) {
+        let Some((batch, m)) = sets.filter(|&(n, m)| fits(self, n, m) && fits(other, n, m)) else {
             return Err(Error::ShapeMismatch {
                 operation: "weighted_cross_gram",
                 left: vec![self.rows.len(), other.rows.len()],
                 right: w.shape().to_vec(),
             });
-        }
+        };
         let weights = w.reshape(&[batch, m])?;
         let buffer = self.backend().csr_weighted_gram(self.view(), weights.view(), other.view())?;
         let mut shape = vec![batch, self.columns, other.columns];

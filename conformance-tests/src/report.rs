@@ -13,9 +13,12 @@ pub struct Report(Mutex<Table>);
 struct Table {
     backends: Vec<&'static str>,
     absent: Vec<String>,
-    /// Operation, and the result on each backend: the worst error, or none if it failed.
-    rows: Vec<(String, Vec<(&'static str, Option<String>)>)>,
+    /// Operation, and the result on each backend.
+    rows: Vec<(String, Vec<Cell>)>,
 }
+
+/// A backend and the worst error there, or none if the test failed.
+type Cell = (&'static str, Option<String>);
 
 impl Report {
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -54,18 +57,21 @@ impl Report {
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let table = self.table();
-        let cell = |results: &[(&str, Option<String>)], backend: &str| {
-            match results.iter().find(|(name, _)| *name == backend) {
-                Some((_, Some(worst))) => format!("pass: {worst}"),
-                Some((_, None)) => "FAILED".to_owned(),
-                None => "not run".to_owned(),
-            }
+        let cell = |results: &[(&str, Option<String>)], backend: &str| match results
+            .iter()
+            .find(|(name, _)| *name == backend)
+        {
+            Some((_, Some(worst))) => format!("pass: {worst}"),
+            Some((_, None)) => "FAILED".to_owned(),
+            None => "not run".to_owned(),
         };
         let first = table.rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0).max("operation".len());
         let widths: Vec<usize> = table
             .backends
             .iter()
-            .map(|name| table.rows.iter().map(|(_, r)| cell(r, name).len()).max().unwrap_or(0).max(name.len()))
+            .map(|name| {
+                table.rows.iter().map(|(_, r)| cell(r, name).len()).max().unwrap_or(0).max(name.len())
+            })
             .collect();
         if !table.rows.is_empty() {
             write!(f, "{:first$}", "operation")?;

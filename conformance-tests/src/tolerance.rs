@@ -86,6 +86,9 @@ table! {
     /// Sums over points of data times basis functions, and over functions of coefficients times them.
     SPLINE_SUM: 8.0 Scaled, "values of basis functions and a rounding for each term; scale: (terms + degree + 1) \
                              times the sum with every term positive";
+    /// The background model on two backends.
+    BACKGROUND: 1.0 Scaled, "the same normal equations, of condition 1e8, solved in another order; scale: 1e-8 of \
+                             the background, in units of epsilon";
     /// Evenly spaced numbers.
     LINSPACE: 2.0 Scaled, "a product and a sum in f64; scale: the larger end";
 }

@@ -256,7 +256,9 @@ impl Elementwise for Cpu {
         layout: &Layout,
     ) -> Result<()> {
         match layout.contiguous_range() {
-            Some(range) => over_output(&mut x[range], &|_, x| Arch::new().dispatch(MapAssignKernel { op, x })),
+            Some(range) => {
+                over_output(&mut x[range], &|_, x| Arch::new().dispatch(MapAssignKernel { op, x }));
+            }
             None => {
                 let mapped = self.map(op, View { buffer: x, layout })?;
                 let source = Layout::contiguous(layout.shape());

@@ -179,7 +179,7 @@ impl Splines for Cpu {
     type Plan = SplinePlan;
 
     fn spline_plan(&self, basis: &PiecewisePolynomials, x: View<'_, f64, Self>) -> Result<SplinePlan> {
-        let columns = x.layout.shape()[1];
+        let (rows, columns) = (x.layout.shape()[0], x.layout.shape()[1]);
         let x = contiguous(x).into_owned();
         let ends = basis.breakpoints();
         let inner = &ends[1..ends.len() - 1];
@@ -207,6 +207,8 @@ impl Splines for Cpu {
             }
             first_run.push(runs.len() as u32);
         }
+        // Rows without points have no runs.
+        first_run.resize(rows + 1, runs.len() as u32);
         Ok(SplinePlan { basis: basis.clone(), x, columns, first_run, runs })
     }
 

@@ -5,8 +5,8 @@ use ndarray::{ShapeBuilder, arr2};
 use proptest::prelude::any;
 
 use crate::testing::{
-    Array, Backend, Case, Check, Error, Fill, Number, Outcome, Real, Result, Value, cases, for_all, host, operand,
-    reference, require, shape,
+    Array, Backend, Case, Check, Error, Fill, Number, Outcome, Real, Result, Value, cases, for_all, host,
+    operand, reference, require, shape,
 };
 use crate::tolerance::LINSPACE;
 
@@ -41,7 +41,11 @@ fn full<B: Backend>(xp: &B, check: &Check) -> Outcome {
             let value: T = host::random(&[], Fill::Sprinkled(-9.0, 9.0), seed)[[]];
             let filled = Array::full(xp, &shape, value)?;
             check.same("full", &filled, &host::build(&shape, |_| value))?;
-            check.same("full_like", &filled.zeros_like()?.full_like(value)?, &host::build(&shape, |_| value))?;
+            check.same(
+                "full_like",
+                &filled.zeros_like()?.full_like(value)?,
+                &host::build(&shape, |_| value),
+            )?;
             for zeros in [Array::zeros(xp, &shape)?, filled.zeros_like()?] {
                 check.same("zeros", &zeros, &host::build(&shape, |_| T::ZERO))?;
             }
@@ -55,7 +59,11 @@ fn full<B: Backend>(xp: &B, check: &Check) -> Outcome {
     }
     for_all_types!(body, xp, check);
     for special in [0.0, -0.0, f64::NAN, f64::INFINITY, f64::from_bits(1)] {
-        check.same("full of a special value", &Array::full(xp, &[3], special)?, &host::list(&[special; 3]))?;
+        check.same(
+            "full of a special value",
+            &Array::full(xp, &[3], special)?,
+            &host::list(&[special; 3]),
+        )?;
         let narrow = special as f32;
         check.same("full of a special value", &Array::full(xp, &[3], narrow)?, &host::list(&[narrow; 3]))?;
     }
@@ -108,7 +116,11 @@ fn attributes<B: Backend>(xp: &B, check: &Check) -> Outcome {
         check.same("clone", &clone, &x.host)
     })?;
     let buffer = xp.upload(vec![1.0, 2.0, 3.0, 4.0])?;
-    check.same("from_buffer", &Array::from_buffer(xp, buffer, &[2, 2]), &arr2(&[[1.0, 2.0], [3.0, 4.0]]).into_dyn())
+    check.same(
+        "from_buffer",
+        &Array::from_buffer(xp, buffer, &[2, 2]),
+        &arr2(&[[1.0, 2.0], [3.0, 4.0]]).into_dyn(),
+    )
 }
 
 fn item<B: Backend>(xp: &B, check: &Check) -> Outcome {
@@ -129,7 +141,11 @@ fn copies<B: Backend>(xp: &B, check: &Check) -> Outcome {
             let copy = array.copy()?;
             check.same("copy", &copy, &x.host)?;
             require!(!std::ptr::eq(copy.buffer(), array.buffer()), "a copy shares the buffer");
-            require!(copy.layout() == &Layout::contiguous(x.host.shape()), "a copy lies as {:?}", copy.layout());
+            require!(
+                copy.layout() == &Layout::contiguous(x.host.shape()),
+                "a copy lies as {:?}",
+                copy.layout()
+            );
             let ordered = array.to_contiguous()?;
             check.same("to_contiguous", &ordered, &x.host)?;
             require!(ordered.layout().is_contiguous(), "to_contiguous lies as {:?}", ordered.layout());
@@ -184,7 +200,11 @@ fn triangles<B: Backend>(xp: &B, check: &Check) -> Outcome {
             let shape = x.host.shape();
             if x.host.ndim() < 2 {
                 let reason = String::from("a matrix has two axes");
-                let error = |operation| Error::InvalidShape { operation, shape: shape.to_vec(), reason: reason.clone() };
+                let error = |operation| Error::InvalidShape {
+                    operation,
+                    shape: shape.to_vec(),
+                    reason: reason.clone(),
+                };
                 check.refused("tril", array.tril(k), &error("tril"))?;
                 return check.refused("triu", array.triu(k), &error("triu"));
             }
@@ -210,10 +230,19 @@ fn arange<B: Backend>(xp: &B, check: &Check) -> Outcome {
             let found = Array::arange(xp, limits[0], limits[1], limits[2])?;
             // NumPy adds up steps of its own making: the last digit may differ.
             let expected = record.output::<T>()?;
-            check.close(&format!("{} {limits}", record.title()), &found, &expected, &crate::tolerance::TRANSCENDENTAL)?;
+            check.close(
+                &format!("{} {limits}", record.title()),
+                &found,
+                &expected,
+                &crate::tolerance::TRANSCENDENTAL,
+            )?;
         }
         let (zero, one) = (T::ZERO, T::ONE);
-        check.refused_with("step 0", Array::arange(xp, zero, one, zero), &["arange", "from 0 to 1 in steps of 0"])
+        check.refused_with(
+            "step 0",
+            Array::arange(xp, zero, one, zero),
+            &["arange", "from 0 to 1 in steps of 0"],
+        )
     }
     body::<f32, B>(xp, check)?;
     body::<f64, B>(xp, check)?;
@@ -251,7 +280,11 @@ fn too_large<B: Backend>(xp: &B, check: &Check) -> Outcome {
     check.refused_with("zeros", Array::<f32, B>::zeros(xp, &huge), &words)?;
     check.refused_with("empty", Array::<u8, B>::empty(xp, &huge), &words)?;
     check.refused_with("eye", Array::<f64, B>::eye(xp, 1 << 62, None, 0), &["eye", "addressed"])?;
-    check.refused_with("zeros with an empty axis", Array::<f64, B>::zeros(xp, &[1 << 40, 1 << 40, 0]), &["addressed"])?;
+    check.refused_with(
+        "zeros with an empty axis",
+        Array::<f64, B>::zeros(xp, &[1 << 40, 1 << 40, 0]),
+        &["addressed"],
+    )?;
     // It can be addressed, but no machine has as much memory.
     let memory = Array::<f64, B>::zeros(xp, &[1 << 56]);
     check.refused_with("zeros of 2^59 bytes", memory, &["out of memory", "576460752303423488 bytes"])

@@ -9,8 +9,8 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use super::creation::for_all_types;
 use crate::testing::value::Rule2;
 use crate::testing::{
-    Array, Backend, Case, Check, Error, Fill, Host, Number, Operand, Outcome, Value, cases, for_all, host, operand,
-    operand_of, require,
+    Array, Backend, Case, Check, Error, Fill, Host, Number, Operand, Outcome, Value, cases, for_all, host,
+    operand, operand_of, require,
 };
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
@@ -29,7 +29,8 @@ fn picked(start: Option<isize>, stop: Option<isize>, step: isize, n: usize) -> V
         None if step > 0 => 0,
         None => n - 1,
     };
-    let before_stop = |at: isize| stop.is_none_or(|stop| if step > 0 { at < wrap(stop) } else { at > wrap(stop) });
+    let before_stop =
+        |at: isize| stop.is_none_or(|stop| if step > 0 { at < wrap(stop) } else { at > wrap(stop) });
     let mut list = Vec::new();
     while (0..n).contains(&at) && before_stop(at) {
         list.push(at as usize);
@@ -40,7 +41,8 @@ fn picked(start: Option<isize>, stop: Option<isize>, step: isize, n: usize) -> V
 
 /// The part of an array that slice items name; none if an index is out of range.
 fn sliced<T: Value>(x: &Host<T>, items: &[SliceItem]) -> Option<Host<T>> {
-    let named = items.iter().filter(|item| matches!(item, SliceItem::Range { .. } | SliceItem::Index(_))).count();
+    let named =
+        items.iter().filter(|item| matches!(item, SliceItem::Range { .. } | SliceItem::Index(_))).count();
     let left_over = x.ndim() - named;
     let whole = SliceItem::Range { start: None, stop: None, step: 1 };
     let mut complete: Vec<SliceItem> = Vec::new();
@@ -96,15 +98,17 @@ fn items(ndim: usize) -> impl Strategy<Value = Vec<SliceItem>> {
         1 => Just((..).into()),
         2 => (-7..7_isize).prop_map(SliceItem::Index),
     ];
-    (vec(one, 0..=ndim), option::of(0..=ndim), option::of(0..=ndim)).prop_map(|(mut items, new_axis, ellipsis)| {
-        if let Some(at) = new_axis {
-            items.insert(at.min(items.len()), NewAxis.into());
-        }
-        if let Some(at) = ellipsis {
-            items.insert(at.min(items.len()), Ellipsis.into());
-        }
-        items
-    })
+    (vec(one, 0..=ndim), option::of(0..=ndim), option::of(0..=ndim)).prop_map(
+        |(mut items, new_axis, ellipsis)| {
+            if let Some(at) = new_axis {
+                items.insert(at.min(items.len()), NewAxis.into());
+            }
+            if let Some(at) = ellipsis {
+                items.insert(at.min(items.len()), Ellipsis.into());
+            }
+            items
+        },
+    )
 }
 
 /// An operand and items that fit its number of axes.
@@ -120,7 +124,11 @@ fn slice<B: Backend>(xp: &B, check: &Check) -> Outcome {
         for_all(with_items::<T>(), |(x, items)| {
             let array = x.on(xp)?;
             let Some(expected) = sliced(&x.host, &items) else {
-                return check.refused_with("an index out of range", array.slice(&items), &["slice: index", "axis of length"]);
+                return check.refused_with(
+                    "an index out of range",
+                    array.slice(&items),
+                    &["slice: index", "axis of length"],
+                );
             };
             let found = array.slice(&items)?;
             check.same("slice", &found, &expected)?;
@@ -142,15 +150,22 @@ fn slice_macro<B: Backend>(xp: &B, check: &Check) -> Outcome {
     same("x[-1, 0, 2]", &x.slice(s![-1, 0, 2])?, &[], &|_| at(1, 0, 2))?;
     same("x[:, 1:]", &x.slice(s![.., 1..])?, &[2, 2, 4], &|i| at(i[0], i[1] + 1, i[2]))?;
     same("x[..., ::-1]", &x.slice(s![Ellipsis, ..;-1])?, &[2, 3, 4], &|i| at(i[0], i[1], 3 - i[2]))?;
-    same("x[None, :1, None]", &x.slice(s![NewAxis, ..1, NewAxis])?, &[1, 1, 1, 3, 4], &|i| at(0, i[3], i[4]))?;
+    same("x[None, :1, None]", &x.slice(s![NewAxis, ..1, NewAxis])?, &[1, 1, 1, 3, 4], &|i| {
+        at(0, i[3], i[4])
+    })?;
     same("x[..., 0:2]", &x.slice(s![Ellipsis, 0..=1])?, &[2, 3, 2], &|i| at(i[0], i[1], i[2]))?;
     same("x[..., -3:]", &x.slice(s![Ellipsis, -3..=-1])?, &[2, 3, 3], &|i| at(i[0], i[1], i[2] + 1))?;
-    same("x[..., 3:0:-2]", &x.slice(s![Ellipsis, 3..0;-2])?, &[2, 3, 2], &|i| at(i[0], i[1], 3 - 2 * i[2]))?;
+    let (start, stop) = (3, 0);
+    same("x[..., 3:0:-2]", &x.slice(s![Ellipsis, start..stop;-2])?, &[2, 3, 2], &|i| {
+        at(i[0], i[1], 3 - 2 * i[2])
+    })?;
     let (column, rows) = (2_usize, 0..2_usize);
     same("x[rows, :, column]", &x.slice(s![rows, .., column])?, &[2, 3], &|i| at(i[0], i[1], 2))?;
     same("x[()]", &x.slice(s![])?, &[2, 3, 4], &|i| at(i[0], i[1], i[2]))?;
     let stepped = SliceItem::from(0..4).step_by(3);
-    same("a step set later", &x.slice(&[Ellipsis.into(), stepped])?, &[2, 3, 2], &|i| at(i[0], i[1], 3 * i[2]))
+    same("a step set later", &x.slice(&[Ellipsis.into(), stepped])?, &[2, 3, 2], &|i| {
+        at(i[0], i[1], 3 * i[2])
+    })
 }
 
 fn slice_errors<B: Backend>(xp: &B, check: &Check) -> Outcome {
@@ -159,7 +174,11 @@ fn slice_errors<B: Backend>(xp: &B, check: &Check) -> Outcome {
         let error = Error::IndexOutOfRange { operation: "slice", index, length: 2 };
         check.refused("an index out of range", x.slice(given), &error)?;
     }
-    check.refused_with("an index of an empty axis", x.slice(s![0..0])?.slice(s![0]), &["index 0", "length 0"])?;
+    check.refused_with(
+        "an index of an empty axis",
+        x.slice(s![0..0])?.slice(s![0]),
+        &["index 0", "length 0"],
+    )?;
     check.refused_with("too many items", x.slice(s![0, 0, 0]), &["(2, 3)", "3 that are indexed"])?;
     check.refused_with("two ellipses", x.slice(s![Ellipsis, Ellipsis]), &["ellipsis"])?;
     check.refused_with("step 0", x.slice(s![..;0]), &["step must not be zero"])?;
@@ -179,8 +198,12 @@ fn assign<B: Backend>(xp: &B, check: &Check) -> Outcome {
                 count
             });
             let Some(target) = sliced(&numbers, &items) else { return Ok(()) };
-            let narrow: Vec<usize> =
-                target.shape().iter().enumerate().map(|(i, &n)| if ones >> i & 1 == 1 { 1 } else { n }).collect();
+            let narrow: Vec<usize> = target
+                .shape()
+                .iter()
+                .enumerate()
+                .map(|(i, &n)| if ones >> i & 1 == 1 { 1 } else { n })
+                .collect();
             let values = host::random::<T>(&narrow, FILL, seed);
             let mut flat: Vec<T> = x.host.iter().copied().collect();
             for (index, &number) in target.indexed_iter() {
@@ -201,7 +224,11 @@ fn assign<B: Backend>(xp: &B, check: &Check) -> Outcome {
     for_all_types!(body, xp, check);
     let mut x = Array::<f64, B>::zeros(xp, &[2, 3])?;
     let values = Array::ones(xp, &[2])?;
-    check.refused_with("values that do not fit", x.assign(s![.., 1..], &Array::ones(xp, &[3])?), &["(3,)", "(2, 2)"])?;
+    check.refused_with(
+        "values that do not fit",
+        x.assign(s![.., 1..], &Array::ones(xp, &[3])?),
+        &["(3,)", "(2, 2)"],
+    )?;
     check.refused_with("an index out of range", x.assign(s![5], &values), &["index 5", "length 2"])?;
     check.same("unchanged after errors", &x, &host::build(&[2, 3], |_| 0.0))
 }
@@ -291,7 +318,11 @@ fn compress<B: Backend>(xp: &B, check: &Check) -> Outcome {
     }
     for_all_types!(body, xp, check);
     let x = Array::<f64, B>::zeros(xp, &[2, 3])?;
-    let error = |right: &[usize]| Error::ShapeMismatch { operation: "compress", left: vec![2, 3], right: right.to_vec() };
+    let error = |right: &[usize]| Error::ShapeMismatch {
+        operation: "compress",
+        left: vec![2, 3],
+        right: right.to_vec(),
+    };
     check.refused("a mask of another shape", x.compress(&Array::zeros(xp, &[3])?), &error(&[3]))?;
     check.refused("a mask of another length", x.compress_axis(&Array::zeros(xp, &[3])?, 0), &error(&[3]))
 }

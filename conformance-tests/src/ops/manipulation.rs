@@ -7,8 +7,8 @@ use proptest::prelude::{Just, Strategy, any};
 
 use super::creation::for_all_types;
 use crate::testing::{
-    Array, Backend, Case, Check, Error, Fill, Host, Number, Operand, Outcome, Value, cases, for_all, host, operand,
-    operand_of, reference, require, shape,
+    Array, Backend, Case, Check, Error, Fill, Host, Number, Operand, Outcome, Value, cases, for_all, host,
+    operand, operand_of, reference, require, shape,
 };
 use crate::tolerance::EXACT;
 
@@ -44,12 +44,12 @@ fn view<T: Value, B: Backend>(
 
 /// Ways to factor a number into a shape.
 fn factored(len: usize) -> impl Strategy<Value = Vec<usize>> {
-    let divisors: Vec<usize> = (1..=len.max(1)).filter(|d| len % d == 0).take(40).collect();
+    let divisors: Vec<usize> = (1..=len.max(1)).filter(|d| len.is_multiple_of(*d)).take(40).collect();
     (proptest::sample::select(divisors.clone()), proptest::sample::select(divisors), 0..3_usize).prop_map(
         move |(first, second, extra)| {
             let mut shape = vec![first];
             let rest = len / first;
-            shape.extend(if rest % second == 0 { [second, rest / second] } else { [1, rest] });
+            shape.extend(if rest.is_multiple_of(second) { [second, rest / second] } else { [1, rest] });
             shape.insert(extra, 1);
             shape
         },
@@ -116,7 +116,11 @@ fn matrix_transpose<B: Backend>(xp: &B, check: &Check) -> Outcome {
     for_all(operand::<f32>(FILL), |x| {
         let array = x.on(xp)?;
         if x.host.ndim() < 2 {
-            return check.refused_with("no matrix", array.matrix_transpose(), &["matrix_transpose", "two axes"]);
+            return check.refused_with(
+                "no matrix",
+                array.matrix_transpose(),
+                &["matrix_transpose", "two axes"],
+            );
         }
         view(check, "matrix_transpose", &array.matrix_transpose()?, &array, &host::transpose(&x.host))
     })
@@ -167,7 +171,9 @@ fn squeeze<B: Backend>(xp: &B, check: &Check) -> Outcome {
         let ndim = x.host.ndim();
         let chosen: Vec<usize> = (0..ndim).filter(|axis| choice >> axis & 1 == 1).collect();
         let axes: Vec<isize> = chosen.iter().map(|&axis| both(axis, ndim)[axis % 2]).collect();
-        if let Some(&long) = axes.iter().find(|&&axis| x.host.shape()[axis.rem_euclid(ndim as isize) as usize] != 1) {
+        if let Some(&long) =
+            axes.iter().find(|&&axis| x.host.shape()[axis.rem_euclid(ndim as isize) as usize] != 1)
+        {
             let error = Error::InvalidShape {
                 operation: "squeeze",
                 shape: x.host.shape().to_vec(),
@@ -196,7 +202,8 @@ fn broadcast_to<B: Backend>(xp: &B, check: &Check) -> Outcome {
     })?;
     let x = Array::<f64, B>::zeros(xp, &[3, 1])?;
     for shape in [vec![3], vec![2, 4], vec![3, 1, 4], vec![]] {
-        let error = Error::ShapeMismatch { operation: "broadcast_to", left: vec![3, 1], right: shape.clone() };
+        let error =
+            Error::ShapeMismatch { operation: "broadcast_to", left: vec![3, 1], right: shape.clone() };
         check.refused("a shape that does not fit", x.broadcast_to(&shape), &error)?;
     }
     Ok(())
@@ -205,7 +212,8 @@ fn broadcast_to<B: Backend>(xp: &B, check: &Check) -> Outcome {
 fn broadcast_arrays<B: Backend>(xp: &B, check: &Check) -> Outcome {
     for (a, b, c) in [([2, 1], [1, 3], [1, 1]), ([2, 3], [2, 3], [1, 3]), ([0, 1], [1, 3], [1, 1])] {
         let hosts = [a, b, c].map(|shape| host::random::<i64>(&shape, FILL, 1));
-        let arrays = [host::upload(xp, &hosts[0])?, host::upload(xp, &hosts[1])?, host::upload(xp, &hosts[2])?];
+        let arrays =
+            [host::upload(xp, &hosts[0])?, host::upload(xp, &hosts[1])?, host::upload(xp, &hosts[2])?];
         let together = Array::broadcast_arrays(&arrays.iter().collect::<Vec<_>>())?;
         check.equal("number of arrays", together.len(), 3)?;
         let shape = [a[0].min(b[0]).min(c[0]).max(a[0]), 3];
@@ -341,9 +349,8 @@ fn roll<B: Backend>(xp: &B, check: &Check) -> Outcome {
 }
 
 fn tile<B: Backend>(xp: &B, check: &Check) -> Outcome {
-    let cases = (vec(0..4_usize, 0..=3), vec(0..3_usize, 0..=4)).prop_flat_map(|(shape, repetitions)| {
-        (operand_of::<i32>(shape, FILL), Just(repetitions))
-    });
+    let cases = (vec(0..4_usize, 0..=3), vec(0..3_usize, 0..=4))
+        .prop_flat_map(|(shape, repetitions)| (operand_of::<i32>(shape, FILL), Just(repetitions)));
     for_all(cases, |(x, repetitions)| {
         let ndim = x.host.ndim().max(repetitions.len());
         let padded = |list: &[usize]| [vec![1; ndim - list.len()], list.to_vec()].concat();

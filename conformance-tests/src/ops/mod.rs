@@ -1,5 +1,6 @@
 //! The test bodies, by chapters of the array API standard.
 
+mod background;
 mod creation;
 mod elementwise;
 mod indexing;
@@ -14,5 +15,19 @@ use crate::testing::{Backend, Case};
 
 /// All test bodies.
 pub(crate) fn cases<B: Backend>() -> Vec<Case<B>> {
-    [creation::cases(), elementwise::cases(), manipulation::cases(), indexing::cases(), statistical::cases(), searching::cases(), linear_algebra::cases(), sparse::cases(), spline::cases()].into_iter().flatten().collect()
+    [
+        creation::cases(),
+        elementwise::cases(),
+        manipulation::cases(),
+        indexing::cases(),
+        statistical::cases(),
+        searching::cases(),
+        linear_algebra::cases(),
+        sparse::cases(),
+        spline::cases(),
+        background::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

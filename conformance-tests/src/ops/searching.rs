@@ -6,8 +6,8 @@ use proptest::prelude::Strategy;
 
 use super::creation::for_all_types;
 use crate::testing::{
-    Array, Backend, Case, Check, Error, Fill, Number, Outcome, Result, Value, cases, for_all, host, operand, operand_of,
-    pair, reference, shape,
+    Array, AxisMethod, Backend, Case, Check, Error, Fill, Number, Outcome, Value, cases, for_all, host,
+    operand, operand_of, pair, reference, shape,
 };
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
@@ -23,7 +23,11 @@ fn where_<B: Backend>(xp: &B, check: &Check) -> Outcome {
         let cases = pair::<T, T>((fill, fill)).prop_flat_map(move |(a, b)| {
             let shape = host::broadcast_shape(a.host.shape(), b.host.shape()).unwrap_or_default();
             let last = shape.last().map_or(vec![], |&n| vec![n]);
-            (proptest::strategy::Just((a, b)), operand_of::<bool>(shape, fill), operand_of::<bool>(last, fill))
+            (
+                proptest::strategy::Just((a, b)),
+                operand_of::<bool>(shape, fill),
+                operand_of::<bool>(last, fill),
+            )
         });
         for_all(cases, |((a, b), full, narrow)| {
             for condition in [full, narrow] {
@@ -72,27 +76,35 @@ fn arg_extreme<T: Number, B: Backend>(
     xp: &B,
     check: &Check,
     op: &'static str,
-    method: fn(&Array<T, B>, isize) -> Result<Array<i64, B>>,
+    method: AxisMethod<T, i64, B>,
     before: fn(&T, &T) -> bool,
 ) -> Outcome {
     for fill in FILLS {
-        let small = shape().prop_filter("a definition takes the square of the length", |s| s.iter().all(|&n| n < 2000));
+        let small = shape()
+            .prop_filter("a definition takes the square of the length", |s| s.iter().all(|&n| n < 2000));
         for_all(small.prop_flat_map(move |shape| operand_of::<T>(shape, fill)), |x| {
             for axis in 0..x.host.ndim() {
-                let number = if axis % 2 == 0 { axis as isize } else { axis as isize - x.host.ndim() as isize };
+                let number =
+                    if axis % 2 == 0 { axis as isize } else { axis as isize - x.host.ndim() as isize };
                 let found = method(&x.on(xp)?, number);
                 if x.host.shape()[axis] == 0 {
                     let error = Error::EmptyReduction { operation: op, shape: x.host.shape().to_vec() };
                     check.refused("along an empty axis", found, &error)?;
                 } else {
-                    check.same(op, &found?, &host::reduce(&x.host, &[axis], false, |x| first_extreme(x, before)))?;
+                    check.same(
+                        op,
+                        &found?,
+                        &host::reduce(&x.host, &[axis], false, |x| first_extreme(x, before)),
+                    )?;
                 }
             }
             Ok(())
         })?;
     }
     for record in reference::records::<T>(op)? {
-        let (array, Some(axis)) = (host::upload(xp, &record.input::<T>(0)?)?, record.axis()) else { continue };
+        let (array, Some(axis)) = (host::upload(xp, &record.input::<T>(0)?)?, record.axis()) else {
+            continue;
+        };
         check.same(&record.title(), &method(&array, axis)?, &record.output()?)?;
     }
     Ok(())
@@ -133,7 +145,8 @@ fn sorts<T: Number, B: Backend>(xp: &B, check: &Check) -> Outcome {
         for_all(operand::<T>(fill), |x| {
             let array = x.on(xp)?;
             for axis in 0..x.host.ndim() {
-                let number = if axis % 2 == 0 { axis as isize } else { axis as isize - x.host.ndim() as isize };
+                let number =
+                    if axis % 2 == 0 { axis as isize } else { axis as isize - x.host.ndim() as isize };
                 for descending in [false, true] {
                     let n = x.host.shape()[axis];
                     let order = host::along(&x.host, axis, n, |line| sorting_order(line, descending));
@@ -154,7 +167,9 @@ fn sorts<T: Number, B: Backend>(xp: &B, check: &Check) -> Outcome {
 fn sort<B: Backend>(xp: &B, check: &Check) -> Outcome {
     fn numpy<T: Number, B: Backend>(xp: &B, check: &Check) -> Outcome {
         for record in reference::records::<T>("sort")? {
-            let (array, Some(axis)) = (host::upload(xp, &record.input::<T>(0)?)?, record.axis()) else { continue };
+            let (array, Some(axis)) = (host::upload(xp, &record.input::<T>(0)?)?, record.axis()) else {
+                continue;
+            };
             check.same(&record.title(), &array.sort(axis, false)?, &record.output()?)?;
         }
         Ok(())
@@ -171,7 +186,9 @@ fn sort<B: Backend>(xp: &B, check: &Check) -> Outcome {
 fn argsort<B: Backend>(xp: &B, check: &Check) -> Outcome {
     fn numpy<T: Number, B: Backend>(xp: &B, check: &Check) -> Outcome {
         for record in reference::records::<T>("argsort")? {
-            let (array, Some(axis)) = (host::upload(xp, &record.input::<T>(0)?)?, record.axis()) else { continue };
+            let (array, Some(axis)) = (host::upload(xp, &record.input::<T>(0)?)?, record.axis()) else {
+                continue;
+            };
             check.same(&record.title(), &array.argsort(axis, false)?, &record.output()?)?;
         }
         Ok(())

@@ -7,7 +7,8 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 use crate::testing::{
-    Array, Backend, Case, Check, Error, Fill, Host, Operand, Outcome, cases, for_all, host, operand_of, reference, require,
+    Array, Backend, Case, Check, Error, Fill, Host, Operand, Outcome, cases, for_all, host, operand_of,
+    reference, require,
 };
 use crate::tolerance::{SPLINE, SPLINE_SUM};
 
@@ -100,7 +101,11 @@ fn setting() -> impl Strategy<Value = Setting> {
             let points = places.mapv(|p| {
                 // Every fourth point is a breakpoint.
                 let number = (p.abs() * 1e6) as usize;
-                if number % 4 == 0 { breakpoints[number / 4 % breakpoints.len()] } else { first + p * (last - first) }
+                if number.is_multiple_of(4) {
+                    breakpoints[number / 4 % breakpoints.len()]
+                } else {
+                    first + p * (last - first)
+                }
             });
             Setting { breakpoints, degree, points }
         },
@@ -137,7 +142,14 @@ fn intervals<B: Backend>(_: &B, check: &Check) -> Outcome {
 }
 
 /// Compares values of basis functions with the definition.
-fn hold(check: &Check, what: &str, setting: &Setting, found: &[f64], values: &[f64], sizes: &[f64]) -> Outcome {
+fn hold(
+    check: &Check,
+    what: &str,
+    setting: &Setting,
+    found: &[f64],
+    values: &[f64],
+    sizes: &[f64],
+) -> Outcome {
     check.equal("number of functions", found.len(), values.len())?;
     for ((found, value), size) in found.iter().zip(values).zip(sizes) {
         let scale = (setting.degree + 1) as f64 * size * f64::EPSILON;
@@ -210,7 +222,8 @@ fn evaluated(setting: &Setting, coefficients: &Host<f64>) -> (Host<f64>, Host<f6
         host::build(&shape, |index| {
             let (batch, point) = index.split_at(index.len() - n);
             let at = point.iter().zip(setting.points.shape()).fold(0, |at, (&i, &length)| at * length + i);
-            let terms = (0..setting.len()).map(|k| f(coefficients[IxDyn(&[batch, &[k]].concat())]) * matrix[[at, k]]);
+            let terms =
+                (0..setting.len()).map(|k| f(coefficients[IxDyn(&[batch, &[k]].concat())]) * matrix[[at, k]]);
             terms.sum::<f64>()
         })
     };
@@ -248,7 +261,8 @@ fn evaluate_add<B: Backend>(xp: &B, check: &Check) -> Outcome {
     // The last rows of a longer buffer.
     let setting = Setting { breakpoints: vec![0.0, 1.0], degree: 1, points: host::list(&[0.25, 0.5, 1.0]) };
     let mut rows = Array::ones(xp, &[4, 3])?.slice(array_api::s![2..])?;
-    operator(xp, &setting)?.evaluate_add(&host::upload(xp, &host::build(&[2, 2], |i| i[1] as f64))?, &mut rows)?;
+    operator(xp, &setting)?
+        .evaluate_add(&host::upload(xp, &host::build(&[2, 2], |i| i[1] as f64))?, &mut rows)?;
     check.same("the last rows of a longer buffer", &rows, &host::build(&[2, 3], |i| [1.25, 1.5, 2.0][i[1]]))
 }
 
@@ -284,7 +298,11 @@ fn rows<B: Backend>(xp: &B, check: &Check) -> Outcome {
         let operator = operator(xp, &setting)?;
         let ndim = setting.points.ndim();
         if ndim < 2 {
-            return check.refused_with("rows of a line of points", operator.rows(0..0), &["rows", "length 0"]);
+            return check.refused_with(
+                "rows of a line of points",
+                operator.rows(0..0),
+                &["rows", "length 0"],
+            );
         }
         let between = |rows: usize, a: u8, b: u8| {
             let ends = [a as usize % (rows + 1), b as usize % (rows + 1)];
@@ -326,7 +344,13 @@ fn long_rows<B: Backend>(xp: &B, check: &Check) -> Outcome {
         let coefficients = host::random::<f64>(&[2, setting.len()], Fill::Between(-9.0, 9.0), 2);
         let operator = operator(xp, &setting)?;
         let (expected, scale) = projected(&setting, &data);
-        check.scaled("project", &operator.project(&host::upload(xp, &data)?)?, &expected, &scale, &SPLINE_SUM)?;
+        check.scaled(
+            "project",
+            &operator.project(&host::upload(xp, &data)?)?,
+            &expected,
+            &scale,
+            &SPLINE_SUM,
+        )?;
         let (expected, scale) = evaluated(&setting, &coefficients);
         let found = operator.evaluate(&host::upload(xp, &coefficients)?)?;
         check.scaled("evaluate", &found, &expected, &scale, &SPLINE_SUM)?;
@@ -345,8 +369,13 @@ fn piecewise_polynomials<B: Backend>(xp: &B, check: &Check) -> Outcome {
         check.equal("degree", pieces.degree(), setting.degree)?;
         check.equal("functions", pieces.functions(), setting.len())?;
         check.equal("breakpoints", pieces.breakpoints(), &setting.breakpoints)?;
-        check.equal("coefficients", pieces.coefficients().len(), (setting.breakpoints.len() - 1) * terms * terms)?;
-        let middles: Vec<f64> = setting.breakpoints.windows(2).map(|ends| 0.5 * (ends[0] + ends[1])).collect();
+        check.equal(
+            "coefficients",
+            pieces.coefficients().len(),
+            (setting.breakpoints.len() - 1) * terms * terms,
+        )?;
+        let middles: Vec<f64> =
+            setting.breakpoints.windows(2).map(|ends| 0.5 * (ends[0] + ends[1])).collect();
         check.equal("centres", pieces.centres(), &middles)?;
         for &x in &setting.points {
             let interval = setting.interval(x);
@@ -359,7 +388,8 @@ fn piecewise_polynomials<B: Backend>(xp: &B, check: &Check) -> Outcome {
             hold(check, "polynomials", &setting, &all, &expected.values, &expected.sizes)?;
         }
         let points = host::upload(xp, &setting.points)?;
-        let (by_pieces, by_basis) = (pieces.at(&points)?.design_matrix()?, setting.basis()?.design_matrix(&points)?);
+        let (by_pieces, by_basis) =
+            (pieces.at(&points)?.design_matrix()?, setting.basis()?.design_matrix(&points)?);
         check.same("at", &by_pieces.to_dense()?, &host::download(&by_basis.to_dense()?)?)
     })
 }
@@ -377,7 +407,8 @@ fn powers<B: Backend>(xp: &B, check: &Check) -> Outcome {
         let scale = host::map(&points, |x| 2.0 * count as f64 * sum(x.abs(), &|k| c[[k]].abs()));
         let found = operator.evaluate(&host::upload(xp, &c)?)?;
         check.scaled("evaluate", &found, &values, &scale, &SPLINE_SUM)?;
-        let sums = host::build(&[count], |k| points.iter().zip(&f).map(|(x, f)| f * x.powi(k[0] as i32)).sum());
+        let sums =
+            host::build(&[count], |k| points.iter().zip(&f).map(|(x, f)| f * x.powi(k[0] as i32)).sum());
         let scale = host::build(&[count], |k| {
             let sizes = points.iter().zip(&f).map(|(x, f)| (f * x.powi(k[0] as i32)).abs());
             (points.len() + count) as f64 * sizes.sum::<f64>()
@@ -393,10 +424,23 @@ fn points_that_are_nan<B: Backend>(xp: &B, check: &Check) -> Outcome {
     let operator = operator(xp, &setting)?;
     let coefficients = host::list(&[1.0, -2.0, 3.0, 4.0]);
     let found = host::download(&operator.evaluate(&host::upload(xp, &coefficients)?)?)?;
-    let known = Setting { points: setting.points.iter().copied().filter(|x| !x.is_nan()).collect::<ndarray::Array1<_>>().into_dyn(), ..setting.clone() };
+    let known = Setting {
+        points: setting
+            .points
+            .iter()
+            .copied()
+            .filter(|x| !x.is_nan())
+            .collect::<ndarray::Array1<_>>()
+            .into_dyn(),
+        ..setting.clone()
+    };
     let (expected, scale) = evaluated(&known, &coefficients);
     let kept: Vec<f64> = found.iter().copied().filter(|v| !v.is_nan()).collect();
-    check.equal("NaN points give NaN", found.iter().map(|v| v.is_nan()).collect::<Vec<_>>(), setting.points.iter().map(|v| v.is_nan()).collect())?;
+    check.equal(
+        "NaN points give NaN",
+        found.iter().map(|v| v.is_nan()).collect::<Vec<_>>(),
+        setting.points.iter().map(|v| v.is_nan()).collect(),
+    )?;
     check.scaled("their neighbours", &Array::from_slice(xp, &kept)?, &expected, &scale, &SPLINE_SUM)
 }
 
@@ -406,7 +450,9 @@ fn refuses<B: Backend>(xp: &B, check: &Check) -> Outcome {
     check.refused_with("no breakpoint", clamped(&[], 1), &words)?;
     check.refused_with("one breakpoint", clamped(&[0.0], 1), &words)?;
     check.refused_with("degree 0", clamped(&[0.0, 1.0], 0), &words)?;
-    for bad in [[0.0, 0.0], [1.0, 0.0], [0.0, f64::NAN], [f64::NAN, 0.0], [0.0, f64::INFINITY], [f64::MIN, f64::MAX]] {
+    for bad in
+        [[0.0, 0.0], [1.0, 0.0], [0.0, f64::NAN], [f64::NAN, 0.0], [0.0, f64::INFINITY], [f64::MIN, f64::MAX]]
+    {
         check.refused_with("bad breakpoints", clamped(&bad, 2), &["finite and increase"])?;
     }
     let points = Array::ones(xp, &[2, 3])?;

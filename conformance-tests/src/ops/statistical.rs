@@ -5,8 +5,8 @@ use proptest::prelude::{Just, Strategy, any};
 use super::creation::for_all_types;
 use crate::testing::value::truth;
 use crate::testing::{
-    Array, Backend, Case, Check, Error, Fill, Host, Number, Operand, Outcome, Real, Result, Value, Whole, cases, for_all,
-    host, operand, reference,
+    Array, AxesMethod, AxisMethod, Backend, Case, Check, Error, Fill, Host, Method, Number, Operand, Outcome,
+    Real, Result, Value, Whole, cases, for_all, host, operand, reference,
 };
 use crate::tolerance::{PROD, SCAN, SUM, VARIANCE};
 
@@ -21,7 +21,8 @@ pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
 fn with_axes<T: Value>(fill: Fill) -> impl Strategy<Value = (Operand<T>, Vec<usize>, bool)> {
     operand::<T>(fill).prop_flat_map(|x| {
         let ndim = x.host.ndim();
-        let axes = any::<u8>().prop_map(move |c| (0..ndim).filter(|axis| c >> axis & 1 == 1).collect::<Vec<_>>());
+        let axes =
+            any::<u8>().prop_map(move |c| (0..ndim).filter(|axis| c >> axis & 1 == 1).collect::<Vec<_>>());
         (Just(x), axes, any::<bool>())
     })
 }
@@ -31,11 +32,16 @@ fn numbers(axes: &[usize], ndim: usize) -> Vec<isize> {
     axes.iter().map(|&axis| axis as isize - if axis % 2 == 1 { ndim as isize } else { 0 }).collect()
 }
 
+/// Variance or standard deviation with a correction.
+type Spread<T, B> = fn(&Array<T, B>, f64) -> Result<Array<T, B>>;
+/// The same over some axes, which may stay with length 1.
+type SpreadOfAxes<T, B> = fn(&Array<T, B>, &[isize], f64, bool) -> Result<Array<T, B>>;
+
 /// A reduction over all elements and over some axes.
 struct Forms<T: Value, U: Value, B: Backend> {
     op: &'static str,
-    all: fn(&Array<T, B>) -> Result<Array<U, B>>,
-    axes: fn(&Array<T, B>, &[isize], bool) -> Result<Array<U, B>>,
+    all: Method<T, U, B>,
+    axes: AxesMethod<T, U, B>,
 }
 
 macro_rules! forms {
@@ -103,10 +109,17 @@ impl<T: Real, B: Backend> Forms<T, T, B> {
         tolerance: &crate::tolerance::Tolerance,
         rule: impl Fn(&[f64]) -> (f64, f64),
     ) -> Outcome {
-        let reduced = |x: &Host<T>, axes: &[usize], keepdims| host::reduce(&x.mapv(T::wide), axes, keepdims, &rule);
+        let reduced =
+            |x: &Host<T>, axes: &[usize], keepdims| host::reduce(&x.mapv(T::wide), axes, keepdims, &rule);
         self.random(xp, fill, |what, found, x, axes, keepdims| {
             let both = reduced(x, axes, keepdims);
-            check.scaled(what, found, &both.mapv(|(value, _)| value), &both.mapv(|(_, scale)| scale), tolerance)
+            check.scaled(
+                what,
+                found,
+                &both.mapv(|(value, _)| value),
+                &both.mapv(|(_, scale)| scale),
+                tolerance,
+            )
         })?;
         self.numpy(xp, |what, found, x, axes, expected| {
             let scale = reduced(x, axes, false).mapv(|(_, scale)| scale);
@@ -136,7 +149,9 @@ fn sum<B: Backend>(xp: &B, check: &Check) -> Outcome {
     }
     fn whole<T: Whole + array_api::Numeric<Sum = i64>, B: Backend>(xp: &B, check: &Check) -> Outcome {
         let forms: Forms<T, i64, B> = forms!("sum", sum, sum_axes);
-        forms.exact(xp, check, Fill::Sprinkled(-9.0, 99.0), |x| i64::wrap(x.iter().map(|&v| Whole::wide(v)).sum()))
+        forms.exact(xp, check, Fill::Sprinkled(-9.0, 99.0), |x| {
+            i64::wrap(x.iter().map(|&v| Whole::wide(v)).sum())
+        })
     }
     real::<f32, B>(xp, check)?;
     real::<f64, B>(xp, check)?;
@@ -190,10 +205,7 @@ fn spread<T: Real, B: Backend>(
     xp: &B,
     check: &Check,
     op: &str,
-    (all, some): (
-        fn(&Array<T, B>, f64) -> Result<Array<T, B>>,
-        fn(&Array<T, B>, &[isize], f64, bool) -> Result<Array<T, B>>,
-    ),
+    (all, some): (Spread<T, B>, SpreadOfAxes<T, B>),
     finish: fn((f64, f64)) -> (f64, f64),
 ) -> Outcome {
     let hold = |what: &str, found: &Array<T, B>, x: &Host<T>, axes: &[usize], keepdims, correction| {
@@ -267,7 +279,8 @@ fn extremes<T: Number, B: Backend>(
             let shape = x.host.shape();
             let error = Error::EmptyReduction { operation: forms.op, shape: shape.to_vec() };
             let every: Vec<usize> = (0..shape.len()).collect();
-            let (whole, part) = ((forms.all)(&array), (forms.axes)(&array, &numbers(&axes, shape.len()), keepdims));
+            let (whole, part) =
+                ((forms.all)(&array), (forms.axes)(&array, &numbers(&axes, shape.len()), keepdims));
             let rule = |x: &[T]| extreme(x, before);
             if every.iter().any(|&axis| shape[axis] == 0) {
                 check.refused("over no element", whole, &error)?;
@@ -342,7 +355,11 @@ fn median<B: Backend>(xp: &B, check: &Check) -> Outcome {
             for_all((operand::<T>(fill), any::<bool>()), |(x, keepdims)| {
                 let array = x.on(xp)?;
                 let every: Vec<usize> = (0..x.host.ndim()).collect();
-                check.same_values("median", &array.median()?, &host::reduce(&x.host, &every, false, middle))?;
+                check.same_values(
+                    "median",
+                    &array.median()?,
+                    &host::reduce(&x.host, &every, false, middle),
+                )?;
                 for axis in 0..x.host.ndim() {
                     let number = numbers(&[axis], x.host.ndim())[0];
                     let expected = host::reduce(&x.host, &[axis], keepdims, middle);
@@ -381,7 +398,7 @@ fn scan<T: Real, B: Backend>(
     xp: &B,
     check: &Check,
     (op, fill): (&str, Fill),
-    method: fn(&Array<T, B>, isize) -> Result<Array<T, B>>,
+    method: AxisMethod<T, T, B>,
     rule: fn(&[f64]) -> Vec<(f64, f64)>,
 ) -> Outcome {
     let lines = |x: &Host<T>, axis: usize| host::along(&x.mapv(T::wide), axis, x.shape()[axis], rule);
@@ -389,7 +406,13 @@ fn scan<T: Real, B: Backend>(
         for axis in 0..x.host.ndim() {
             let both = lines(&x.host, axis);
             let found = method(&x.on(xp)?, numbers(&[axis], x.host.ndim())[0])?;
-            check.scaled(op, &found, &both.mapv(|(value, _)| value), &both.mapv(|(_, scale)| scale), &SCAN)?;
+            check.scaled(
+                op,
+                &found,
+                &both.mapv(|(value, _)| value),
+                &both.mapv(|(_, scale)| scale),
+                &SCAN,
+            )?;
         }
         Ok(())
     })?;
@@ -407,7 +430,7 @@ fn whole_scan<T: Whole, B: Backend>(
     xp: &B,
     check: &Check,
     op: &str,
-    method: fn(&Array<T, B>, isize) -> Result<Array<i64, B>>,
+    method: AxisMethod<T, i64, B>,
     (start, rule): (i128, fn(i128, i128) -> i128),
 ) -> Outcome {
     for_all(operand::<T>(Fill::Sprinkled(-9.0, 9.0)), |x| {
@@ -425,7 +448,9 @@ fn whole_scan<T: Whole, B: Backend>(
         Ok(())
     })?;
     for record in reference::records::<T>(op)? {
-        let (array, Some(axis)) = (host::upload(xp, &record.input::<T>(0)?)?, record.axis()) else { continue };
+        let (array, Some(axis)) = (host::upload(xp, &record.input::<T>(0)?)?, record.axis()) else {
+            continue;
+        };
         check.same(&record.title(), &method(&array, axis)?, &record.output()?)?;
     }
     Ok(())
@@ -504,7 +529,8 @@ fn long_sums<B: Backend>(xp: &B, check: &Check) -> Outcome {
     check.scaled("mean of 10^7 f32", &array.mean()?, &of(value), &of(scale), &SUM)?;
     // In columns, where every element of the result is summed on its own.
     let tall = array.reshape(&[n / 8, 8])?;
-    let both = host::reduce(&x.mapv(f64::from).into_shape_with_order(vec![n / 8, 8])?, &[0], false, sum_of::<f32>);
+    let both =
+        host::reduce(&x.mapv(f64::from).into_shape_with_order(vec![n / 8, 8])?, &[0], false, sum_of::<f32>);
     let (values, scales) = (both.mapv(|(value, _)| value), both.mapv(|(_, scale)| scale));
     check.scaled("sums of 8 columns", &tall.sum_axes(&[0], false)?, &values, &scales, &SUM)?;
     // A tenth in f64: a plain running sum is wrong by some 10^5 roundings.

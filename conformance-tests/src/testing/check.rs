@@ -173,10 +173,10 @@ impl Check {
 
     /// Two things that are equal.
     pub(crate) fn equal<X: PartialEq + Debug>(&self, what: &str, found: X, expected: X) -> Outcome {
-        if found == expected {
-            return self.error(what, 0.0, &tolerance::EXACT);
+        match (found, expected) {
+            (found, expected) if found == expected => self.error(what, 0.0, &tolerance::EXACT),
+            (found, expected) => Err(format!("{what}: {found:?} instead of {expected:?}").into()),
         }
-        Err(format!("{what}: {found:?} instead of {expected:?}").into())
     }
 }
 
@@ -225,7 +225,8 @@ mod tests {
     #[test]
     fn only_the_error_asked_for_counts() {
         let check = Check::default();
-        let mismatch = |right: usize| Error::ShapeMismatch { operation: "add", left: vec![2], right: vec![right] };
+        let mismatch =
+            |right: usize| Error::ShapeMismatch { operation: "add", left: vec![2], right: vec![right] };
         let refused: Result<()> = Err(mismatch(3));
         assert!(check.refused("add", refused.clone(), &mismatch(3)).is_ok());
         assert!(check.refused("add", refused.clone(), &mismatch(4)).is_err());

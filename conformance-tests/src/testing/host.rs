@@ -152,19 +152,26 @@ pub(crate) fn matmul(a: &Host<f64>, b: &Host<f64>) -> (Host<f64>, Host<f64>) {
     let (batch_b, n) = (&b.shape()[..b.ndim() - 2], b.shape()[b.ndim() - 1]);
     let k = a.shape()[a.ndim() - 1];
     let batch = broadcast_shape(batch_a, batch_b).unwrap_or_default();
+    let (mut sums, mut sizes) = (Vec::new(), Vec::new());
+    for entry in ndarray::indices(IxDyn(&batch)) {
+        let entry = ndarray::Dimension::slice(&entry);
+        let element = |x: &Host<f64>, i: usize, j: usize| at_broadcast(x, &[entry, &[i, j]].concat());
+        let rows: Vec<Vec<f64>> = (0..m).map(|i| (0..k).map(|l| element(a, i, l)).collect()).collect();
+        let columns: Vec<Vec<f64>> = (0..n).map(|j| (0..k).map(|l| element(b, l, j)).collect()).collect();
+        for row in &rows {
+            for column in &columns {
+                let products = row.iter().zip(column).map(|(x, y)| x * y);
+                sizes.push(products.clone().map(f64::abs).sum::<f64>());
+                sums.push(exact_sum(products));
+            }
+        }
+    }
     let shape = [batch.as_slice(), &[m, n]].concat();
-    let terms = |index: &[usize]| {
-        let (batch, row, column) = (&index[..index.len() - 2], index[index.len() - 2], index[index.len() - 1]);
-        (0..k)
-            .map(|l| {
-                let x = at_broadcast(a, &[batch, &[row, l]].concat());
-                x * at_broadcast(b, &[batch, &[l, column]].concat())
-            })
-            .collect::<Vec<f64>>()
+    let stacked = |elements: Vec<f64>| {
+        let mut elements = elements.into_iter();
+        build(&shape, |_| elements.next().unwrap_or(f64::NAN))
     };
-    let product = build(&shape, |index| exact_sum(terms(index).into_iter()));
-    let size = build(&shape, |index| terms(index).into_iter().map(f64::abs).sum());
-    (product, size)
+    (stacked(sums), stacked(sizes))
 }
 
 /// The array with its last two axes exchanged.
@@ -190,7 +197,7 @@ mod tests {
         let x = build(&[2, 3], |i| i[0] * 3 + i[1]);
         assert_eq!(reduce(&x, &[0], false, <[usize]>::to_vec), list(&[vec![0, 3], vec![1, 4], vec![2, 5]]));
         assert_eq!(reduce(&x, &[1], true, |g| g[2]).shape(), [2, 1]);
-        assert_eq!(reduce(&x, &[], false, |g| g.len()).shape(), [2, 3]);
+        assert_eq!(reduce(&x, &[], false, <[usize]>::len).shape(), [2, 3]);
         assert_eq!(along(&x, 1, 1, |line| vec![line[0] + line[2]])[[1, 0]], 8);
     }
 

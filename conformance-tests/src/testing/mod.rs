@@ -19,6 +19,19 @@ pub(crate) use libtest_mimic::Failed;
 pub(crate) use operand::{Operand, operand, operand_of, pair, shape};
 pub(crate) use value::{Fill, Number, Real, Value, Whole};
 
+/// A method of one array.
+pub(crate) type Method<T, U, B> = fn(&Array<T, B>) -> Result<Array<U, B>>;
+/// A method of two arrays.
+pub(crate) type Method2<T, U, B> = fn(&Array<T, B>, &Array<T, B>) -> Result<Array<U, B>>;
+/// A method of two arrays that overwrites the first.
+pub(crate) type Method2InPlace<T, B> = fn(&mut Array<T, B>, &Array<T, B>) -> Result<()>;
+/// A method of an array and an axis.
+pub(crate) type AxisMethod<T, U, B> = fn(&Array<T, B>, isize) -> Result<Array<U, B>>;
+/// A method of an array and some axes, which may stay with length 1.
+pub(crate) type AxesMethod<T, U, B> = fn(&Array<T, B>, &[isize], bool) -> Result<Array<U, B>>;
+/// A method of an array and an element.
+pub(crate) type ScalarMethod<T, U, B> = fn(&Array<T, B>, T) -> Result<Array<U, B>>;
+
 /// What a test body gives back: nothing, or why it failed.
 pub(crate) type Outcome = std::result::Result<(), Failed>;
 

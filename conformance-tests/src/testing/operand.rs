@@ -67,7 +67,10 @@ impl<T: Value> Operand<T> {
                 Run::Whole | Run::Repeated => {}
                 Run::Every { step, from, beyond } | Run::Backwards { step, from, beyond } => {
                     let end = view.len_of(axis) - beyond;
-                    view.slice_axis_inplace(axis, Slice::new(from as isize, Some(end as isize), step as isize));
+                    view.slice_axis_inplace(
+                        axis,
+                        Slice::new(from as isize, Some(end as isize), step as isize),
+                    );
                     if matches!(run, Run::Backwards { .. }) {
                         view.invert_axis(axis);
                     }
@@ -79,12 +82,6 @@ impl<T: Value> Operand<T> {
         };
         let host = whole.to_owned();
         Self { host, base, order, runs }
-    }
-
-    /// A plain array.
-    pub(crate) fn plain(host: Host<T>) -> Self {
-        let order = (0..host.ndim()).collect();
-        Self { base: host.clone(), order, runs: vec![Run::Whole; host.ndim()], host }
     }
 
     /// The view on a backend, the only owner of its buffer.

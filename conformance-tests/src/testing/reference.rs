@@ -93,7 +93,8 @@ impl Record {
 
 impl Stored {
     fn decode<T: Value>(&self) -> std::result::Result<Host<T>, Failed> {
-        let wrong = |what: &str| Failed::from(format!("reference/numpy.json: {what} in an array of {}", self.dtype));
+        let wrong =
+            |what: &str| Failed::from(format!("reference/numpy.json: {what} in an array of {}", self.dtype));
         if self.dtype != T::DTYPE.to_string() {
             return Err(wrong(&format!("not {}", T::DTYPE)));
         }

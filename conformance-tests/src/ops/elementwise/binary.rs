@@ -4,17 +4,17 @@ use std::cmp::Ordering;
 
 use crate::testing::value::Rule2;
 use crate::testing::{
-    Array, Backend, Case, Check, Error, Fill, Number, Operand, Outcome, Real, Result, cases, for_all, host,
-    pair, reference,
+    Array, Backend, Case, Check, Error, Fill, Method2, Method2InPlace, Number, Operand, Outcome, Real,
+    Result, ScalarMethod, cases, for_all, host, pair, reference,
 };
 use crate::tolerance::{EXACT, EXACT_VALUE, FLOOR_DIVIDE, LOGADDEXP, TRANSCENDENTAL, Tolerance};
 
 /// A function in all its forms.
 struct Forms<T: Number, B: Backend> {
     op: &'static str,
-    new: fn(&Array<T, B>, &Array<T, B>) -> Result<Array<T, B>>,
-    in_place: fn(&mut Array<T, B>, &Array<T, B>) -> Result<()>,
-    scalar: fn(&Array<T, B>, T) -> Result<Array<T, B>>,
+    new: Method2<T, T, B>,
+    in_place: Method2InPlace<T, B>,
+    scalar: ScalarMethod<T, T, B>,
     scalar_in_place: fn(&mut Array<T, B>, T) -> Result<()>,
 }
 
@@ -46,7 +46,11 @@ impl<T: Number, B: Backend> Forms<T, B> {
             check.same("in place, alone", &alone, &result)?;
         } else {
             let (left, right) = (a.host.shape().to_vec(), b.host.shape().to_vec());
-            check.refused("a larger operand", outcome, &Error::ShapeMismatch { operation: self.op, left, right })?;
+            check.refused(
+                "a larger operand",
+                outcome,
+                &Error::ShapeMismatch { operation: self.op, left, right },
+            )?;
             check.same("unchanged after an error", &changed, &a.host)?;
         }
         check.same("another view of the changed array", &kept, &a.host)?;
@@ -243,11 +247,13 @@ fn logaddexp<B: Backend>(xp: &B, check: &Check) -> Outcome {
         (high, if high == low { std::f64::consts::LN_2 } else { (low - high).exp().ln_1p() })
     }
     fn body<T: Real, B: Backend>(xp: &B, check: &Check) -> Outcome {
-        let forms: Forms<T, B> = forms!(logaddexp, logaddexp_assign, logaddexp_scalar, logaddexp_scalar_assign);
+        let forms: Forms<T, B> =
+            forms!(logaddexp, logaddexp_assign, logaddexp_scalar, logaddexp_scalar_assign);
         let fill = Fill::Sprinkled(-9.0, 9.0);
         let compare = |what: &str, found: &Array<T, B>, a: &host::Host<T>, b: &host::Host<T>| {
             let expected = host::zip(a, b, |a, b| parts(a.wide(), b.wide())).mapv(|(high, more)| high + more);
-            let scale = host::zip(a, b, |a, b| parts(a.wide(), b.wide())).mapv(|(high, more)| high.abs() + more);
+            let scale =
+                host::zip(a, b, |a, b| parts(a.wide(), b.wide())).mapv(|(high, more)| high.abs() + more);
             check.scaled(what, found, &expected, &scale, &LOGADDEXP)
         };
         for_all(pair::<T, T>((fill, fill)), |(a, b)| {
@@ -258,7 +264,8 @@ fn logaddexp<B: Backend>(xp: &B, check: &Check) -> Outcome {
         for record in reference::records::<T>("logaddexp")? {
             let (a, b) = (record.input(0)?, record.input(1)?);
             let found = (forms.new)(&host::upload(xp, &a)?, &host::upload(xp, &b)?)?;
-            let scale = host::zip(&a, &b, |a: T, b: T| parts(a.wide(), b.wide())).mapv(|(high, more)| high.abs() + more);
+            let scale = host::zip(&a, &b, |a: T, b: T| parts(a.wide(), b.wide()))
+                .mapv(|(high, more)| high.abs() + more);
             let expected = record.output::<T>()?.mapv(T::wide);
             check.scaled(&record.title(), &found, &expected, &scale, &LOGADDEXP)?;
         }

@@ -45,7 +45,9 @@ fn astype<B: Backend>(xp: &B, check: &Check) -> Outcome {
         ($($t:ident)* => $convert:ident $to:tt) => { $($convert!($t, $to);)* };
     }
     macro_rules! number_to_float {
-        ($t:ident, $u:ident) => { cast::<$t, $u, B>(xp, check, |x| x as $u)? };
+        ($t:ident, $u:ident) => {
+            cast::<$t, $u, B>(xp, check, |x| x as $u)?
+        };
     }
     macro_rules! float_to_integer {
         ($t:ident, $u:ident) => {
@@ -53,13 +55,19 @@ fn astype<B: Backend>(xp: &B, check: &Check) -> Outcome {
         };
     }
     macro_rules! integer_to_integer {
-        ($t:ident, $u:ident) => { cast::<$t, $u, B>(xp, check, |x| i128::from(x) as $u)? };
+        ($t:ident, $u:ident) => {
+            cast::<$t, $u, B>(xp, check, |x| i128::from(x) as $u)?
+        };
     }
     macro_rules! number_to_truth {
-        ($t:ident, bool) => { cast::<$t, bool, B>(xp, check, |x| x != $t::default())? };
+        ($t:ident, bool) => {
+            cast::<$t, bool, B>(xp, check, |x| x != $t::default())?
+        };
     }
     macro_rules! truth_to_any {
-        (bool, $u:ident) => { cast::<bool, $u, B>(xp, check, |x| if x { $u::from(true) } else { $u::default() })? };
+        (bool, $u:ident) => {
+            cast::<bool, $u, B>(xp, check, |x| if x { $u::from(true) } else { $u::default() })?
+        };
     }
     from_each!(f32 f64 i32 i64 u8 => number_to_float f32);
     from_each!(f32 f64 i32 i64 u8 => number_to_float f64);

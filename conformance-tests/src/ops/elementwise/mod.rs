@@ -11,8 +11,15 @@ use crate::testing::{Backend, Case};
 
 /// The test bodies of the chapter.
 pub(crate) fn cases<B: Backend>() -> Vec<Case<B>> {
-    [unary::cases(), predicate::cases(), binary::cases(), comparison::cases(), conversion::cases(), operator::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        unary::cases(),
+        predicate::cases(),
+        binary::cases(),
+        comparison::cases(),
+        conversion::cases(),
+        operator::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

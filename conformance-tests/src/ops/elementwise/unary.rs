@@ -4,13 +4,14 @@ use std::f64::consts::LN_2;
 
 use crate::testing::value::Rule1;
 use crate::testing::{
-    Array, Backend, Case, Check, Fill, Number, Outcome, Result, cases, for_all, host, operand, reference,
+    Array, Backend, Case, Check, Fill, Method, Number, Outcome, Result, cases, for_all, host, operand,
+    reference,
 };
 use crate::tolerance::{EXACT, TRANSCENDENTAL, Tolerance};
 
 /// A function as a method and in place.
 struct Forms<T: Number, B: Backend> {
-    new: fn(&Array<T, B>) -> Result<Array<T, B>>,
+    new: Method<T, T, B>,
     in_place: fn(&mut Array<T, B>) -> Result<()>,
 }
 

@@ -7,8 +7,8 @@ use proptest::prelude::{Just, Strategy, any};
 use super::batch;
 use crate::ops::creation::for_all_types_but_bool;
 use crate::testing::{
-    Array, Backend, Case, Check, Error, Fill, Host, Number, Operand, Outcome, Real, cases, for_all, host, operand,
-    operand_of, pair, reference, require,
+    Array, Backend, Case, Check, Error, Fill, Host, Number, Operand, Outcome, Real, cases, for_all, host,
+    operand, operand_of, pair, reference, require,
 };
 use crate::tolerance::{MATMUL, SUM};
 
@@ -41,13 +41,15 @@ fn hold<T: Real, B: Backend>(
 
 /// Stacks of matrices that can be multiplied.
 fn factors<T: Real>() -> impl Strategy<Value = (Operand<T>, Operand<T>)> {
-    (batch(), any::<[bool; 2]>(), 0..7_usize, 0..7_usize, 0..7_usize).prop_flat_map(|(batch, narrow, m, k, n)| {
-        let ones = vec![1; batch.len()];
-        let [left, right] = narrow.map(|narrow| if narrow { ones.clone() } else { batch.clone() });
-        // Leading axes of length 1 may be left out.
-        let right = if narrow[1] { Vec::new() } else { right };
-        (operand_of([left, vec![m, k]].concat(), FILL), operand_of([right, vec![k, n]].concat(), FILL))
-    })
+    (batch(), any::<[bool; 2]>(), 0..7_usize, 0..7_usize, 0..7_usize).prop_flat_map(
+        |(batch, narrow, m, k, n)| {
+            let ones = vec![1; batch.len()];
+            let [left, right] = narrow.map(|narrow| if narrow { ones.clone() } else { batch.clone() });
+            // Leading axes of length 1 may be left out.
+            let right = if narrow[1] { Vec::new() } else { right };
+            (operand_of([left, vec![m, k]].concat(), FILL), operand_of([right, vec![k, n]].concat(), FILL))
+        },
+    )
 }
 
 fn matmul<B: Backend>(xp: &B, check: &Check) -> Outcome {
@@ -88,7 +90,11 @@ fn matmul_vectors<B: Backend>(xp: &B, check: &Check) -> Outcome {
         check.equal("shape of vector and matrix", found.shape(), &shape)?;
         hold(check, "vector and matrix", &found.expand_dims(-2)?, (&row, &right.host), None)?;
         let found = left.on(xp)?.matmul(&vector)?;
-        check.equal("shape of matrix and vector", found.shape(), &left.host.shape()[..left.host.ndim() - 1])?;
+        check.equal(
+            "shape of matrix and vector",
+            found.shape(),
+            &left.host.shape()[..left.host.ndim() - 1],
+        )?;
         hold(check, "matrix and vector", &found.expand_dims(-1)?, (&left.host, &column), None)?;
         let found = vector.matmul(&vector)?;
         check.equal("shape of vector and vector", found.ndim(), 0)?;
@@ -98,8 +104,9 @@ fn matmul_vectors<B: Backend>(xp: &B, check: &Check) -> Outcome {
 
 fn matmul_special_values<B: Backend>(xp: &B, check: &Check) -> Outcome {
     // Small numbers, zeros, NaN and infinity: every product and sum is exact.
-    let cases = (1..5_usize, 1..5_usize, 1..5_usize)
-        .prop_flat_map(|(m, k, n)| (operand_of::<f64>(vec![m, k], Fill::Few), operand_of::<f64>(vec![k, n], Fill::Few)));
+    let cases = (1..5_usize, 1..5_usize, 1..5_usize).prop_flat_map(|(m, k, n)| {
+        (operand_of::<f64>(vec![m, k], Fill::Few), operand_of::<f64>(vec![k, n], Fill::Few))
+    });
     for_all(cases, |(a, b)| {
         let (expected, _) = host::matmul(&a.host, &b.host);
         check.same_values("matmul", &a.on(xp)?.matmul(&b.on(xp)?)?, &expected)
@@ -123,12 +130,19 @@ fn matmul_large<B: Backend>(xp: &B, check: &Check) -> Outcome {
 }
 
 fn matmul_errors<B: Backend>(xp: &B, check: &Check) -> Outcome {
-    let pairs: [(&[usize], &[usize]); 6] =
-        [(&[2, 3], &[2, 3]), (&[3], &[2]), (&[2, 3], &[2]), (&[], &[2]), (&[2], &[]), (&[2, 1, 3], &[4, 3, 1])];
+    let pairs: [(&[usize], &[usize]); 6] = [
+        (&[2, 3], &[2, 3]),
+        (&[3], &[2]),
+        (&[2, 3], &[2]),
+        (&[], &[2]),
+        (&[2], &[]),
+        (&[2, 1, 3], &[4, 3, 1]),
+    ];
     for (a, b) in pairs {
         let found = Array::<f64, B>::ones(xp, a)?.matmul(&Array::ones(xp, b)?);
         // Vectors are reported as the rows and columns that they stand for, or as they are.
-        let words: Vec<String> = [a, b].iter().map(|s| s.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")).collect();
+        let words: Vec<String> =
+            [a, b].iter().map(|s| s.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")).collect();
         check.refused_with("shapes that do not fit", found, &["matmul", &words[0], &words[1]])?;
     }
     let error = Error::ShapeMismatch { operation: "matmul", left: vec![2, 3], right: vec![4, 5] };
@@ -166,7 +180,11 @@ fn matmul_add_assign<B: Backend>(xp: &B, check: &Check) -> Outcome {
     check.same("x += x x^T", &x, &host::build(&[2, 2], |_| 3.0))?;
     let mut c = Array::<f64, B>::zeros(xp, &[2, 2])?;
     let a = Array::ones(xp, &[2, 3])?;
-    check.refused_with("factors that do not fit", c.matmul_add_assign(&a, &a), &["matmul_add_assign", "(2, 3)"])?;
+    check.refused_with(
+        "factors that do not fit",
+        c.matmul_add_assign(&a, &a),
+        &["matmul_add_assign", "(2, 3)"],
+    )?;
     let wide = Array::ones(xp, &[5, 2, 2])?;
     check.refused_with("a larger stack", c.matmul_add_assign(&wide, &wide), &["(5, 2, 2)"])
 }
@@ -210,7 +228,11 @@ fn vecdot<B: Backend>(xp: &B, check: &Check) -> Outcome {
         for_all(pair::<T, T>((FILL, FILL)), |(a, b)| {
             let products = host::zip(&a.host, &b.host, |x, y| x.wide() * y.wide());
             if products.ndim() == 0 {
-                return check.refused_with("no axis", a.on(xp)?.vecdot(&b.on(xp)?), &["axis -1", "0 dimensions"]);
+                return check.refused_with(
+                    "no axis",
+                    a.on(xp)?.vecdot(&b.on(xp)?),
+                    &["axis -1", "0 dimensions"],
+                );
             }
             let found = a.on(xp)?.vecdot(&b.on(xp)?)?;
             let last = products.ndim() - 1;

@@ -1,0 +1,54 @@
+//! A small fit of the background model, which runs through every chapter at once.
+
+use array_api::Cpu;
+use backdrop::file::Model;
+use backdrop::fit::{FitOptions, fit};
+use backdrop::progress::Silent;
+use backdrop::simulate::{Simulation, SimulationSettings};
+use backdrop::source::{FrameInfo, FrameSource, MemorySource, Target};
+use libtest_mimic::Failed;
+use ndarray::Array3;
+
+use crate::testing::{Backend, Case, Check, Outcome, cases};
+use crate::tolerance;
+
+pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
+    cases!["backdrop": fit_of_a_plane, fit_as_on_the_cpu]
+}
+
+fn background<B: Backend>(xp: &B, source: &dyn FrameSource) -> Result<(Model, Array3<f64>), Failed> {
+    let (model, report) = fit(xp, source, &FitOptions::default(), &Silent)?;
+    let (rows, columns) = source.shape();
+    let (rows, columns): (Vec<_>, Vec<_>) = ((0..rows).collect(), (0..columns).collect());
+    let frames: Vec<usize> = (0..report.frames).collect();
+    let background = model.evaluate(xp, &frames, &rows, &columns)?;
+    Ok((model, background))
+}
+
+/// Light that is a plane lies in the span of the model: it comes back but for the priors.
+fn fit_of_a_plane<B: Backend>(xp: &B, check: &Check) -> Outcome {
+    let size = 40;
+    let light = |row: usize, column: usize| 150.0 + 0.2 * row as f64 + 0.1 * column as f64;
+    let pixels = (0..size * size).map(|pixel| light(pixel / size, pixel % size) as f32).collect();
+    let info = FrameInfo { name: "plane".into(), tstart: 1400.0, tstop: 1400.02, quality: 0 };
+    let target = Target { sector: 1, camera: 1, ccd: 2 };
+    let (_, found) = background(xp, &MemorySource::new(target, (size, size), vec![(info, pixels)])?)?;
+    let off = found.indexed_iter().map(|((_, row, column), value)| (value - light(row, column)).abs());
+    let worst = off.fold(0.0, f64::max);
+    check.equal("within 0.01 electrons/s of the plane", worst < 0.01, true)
+}
+
+/// A simulated sector gives the same background as on the CPU.
+fn fit_as_on_the_cpu<B: Backend>(xp: &B, check: &Check) -> Outcome {
+    let settings =
+        SimulationSettings { frames: 3, size: 96, flagged_frames: 0, dead_columns: 1, ..Default::default() };
+    let source = Simulation::new(settings)?;
+    let (model, found) = background(xp, &source)?;
+    let (on_cpu, expected) = background(&Cpu::new(), &source)?;
+    check.equal("quality", model.quality, on_cpu.quality)?;
+    let errors = found.iter().zip(&expected).map(|(a, b)| (a - b).abs() / (1e-8 * b.abs()));
+    // A NaN would get lost in a maximum of floats.
+    let worst =
+        errors.fold(0.0, |worst: f64, error| if error > worst || error.is_nan() { error } else { worst });
+    check.error("background", worst, &tolerance::BACKGROUND)
+}
