@@ -148,7 +148,7 @@ impl<T: Float, B: Backend> Csr<T, B> {
         for row in 0..shape[0] {
             for (column, value) in host.row(row) {
                 let sum = &mut dense[row * shape[1] + column];
-                *sum = *sum + value;
+                *sum += value;
             }
         }
         Array::from_vec(self.backend(), dense, &shape)
