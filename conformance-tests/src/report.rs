@@ -3,8 +3,6 @@
 use std::fmt::{self, Display};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use array_api::Error;
-
 /// What became of each operation on each backend. Printing it gives the table.
 #[derive(Debug, Default)]
 pub struct Report(Mutex<Table>);
@@ -13,6 +11,8 @@ pub struct Report(Mutex<Table>);
 struct Table {
     backends: Vec<&'static str>,
     absent: Vec<String>,
+    /// Whether one of the absent backends is required.
+    lacks: bool,
     /// Operation, and the result on each backend.
     rows: Vec<(String, Vec<Cell>)>,
 }
@@ -48,9 +48,16 @@ impl Report {
         }
     }
 
-    /// A backend is not there.
-    pub(crate) fn absent(&self, backend: &'static str, reason: &Error) {
-        self.table().absent.push(format!("{backend}: not run: {reason}"));
+    /// A backend is not there, and that is an error if it is `required`.
+    pub(crate) fn absent(&self, backend: &str, reason: &str, required: bool) {
+        let mut table = self.table();
+        table.absent.push(format!("{backend}: not run: {reason}"));
+        table.lacks |= required;
+    }
+
+    /// Whether a backend that is required is not there.
+    pub fn lacks_a_backend(&self) -> bool {
+        self.table().lacks
     }
 }
 

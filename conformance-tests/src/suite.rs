@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use array_api::{Backend, Cpu, Error, Result};
+use array_api::{Backend, Cpu, Result};
 use libtest_mimic::{Completion, Failed, Trial};
 
 use crate::ops;
@@ -59,21 +59,26 @@ impl Suite {
                 })
                 .collect(),
             Err(reason) => {
-                report.absent(backend, &reason);
-                vec![Self::absent(backend, reason, required)]
+                // One test stands for all tests of a backend that is not there.
+                let reason = reason.to_string();
+                report.absent(backend, &reason, required);
+                vec![Trial::ignorable_test(presence(backend), move || absence(backend, &reason, required))]
             }
         }
     }
+}
 
-    /// A test that stands for all tests of a backend that is not there.
-    fn absent(backend: &'static str, reason: Error, required: bool) -> Trial {
-        Trial::ignorable_test(format!("{backend}::present"), move || {
-            if required {
-                Err(format!("{REQUIRE} asks for {backend}: {reason}").into())
-            } else {
-                Ok(Completion::ignored_with(reason))
-            }
-        })
+/// Name of the test whether a backend is there.
+fn presence(backend: &str) -> String {
+    format!("{backend}::present")
+}
+
+/// What comes of the tests of a backend that is not there.
+fn absence(backend: &str, reason: &str, required: bool) -> std::result::Result<Completion, Failed> {
+    if required {
+        Err(format!("{REQUIRE} asks for {backend}: {reason}").into())
+    } else {
+        Ok(Completion::ignored_with(reason))
     }
 }
 
@@ -83,11 +88,16 @@ pub fn trials(backends: Vec<Suite>, required: &str, report: &Arc<Report>) -> Vec
     let required: Vec<String> =
         required.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
     let known: Vec<&'static str> = backends.iter().map(|suite| suite.name).collect();
-    let unknown = required.iter().filter(|name| !known.contains(&name.as_str())).map(|name| {
-        let message = format!("{REQUIRE} asks for {name}, but this suite knows {}", known.join(", "));
-        Trial::test(format!("{name}::present"), move || Err(message.into()))
-    });
-    let unknown: Vec<Trial> = unknown.collect();
+    let unknown: Vec<Trial> = required
+        .iter()
+        .filter(|name| !known.contains(&name.as_str()))
+        .map(|name| {
+            let reason = format!("this suite knows only {}", known.join(", "));
+            report.absent(name, &reason, true);
+            let name = name.clone();
+            Trial::ignorable_test(presence(&name), move || absence(&name, &reason, true))
+        })
+        .collect();
     backends
         .into_iter()
         .flat_map(|suite| {
@@ -101,29 +111,34 @@ pub fn trials(backends: Vec<Suite>, required: &str, report: &Arc<Report>) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use libtest_mimic::{Arguments, FormatSetting, run};
 
-    /// A backend that cannot be opened.
-    fn broken() -> Vec<Suite> {
-        let reason = Error::BackendUnavailable { backend: "CUDA", reason: "no device".into() };
-        vec![Suite::new::<Cpu>("cuda", || Err(reason))]
+    #[test]
+    fn an_absent_backend_fails_only_if_it_is_required() {
+        let ignored = absence("cuda", "no device", false);
+        assert!(matches!(ignored, Ok(Completion::Ignored { reason: Some(reason) }) if reason == "no device"));
+        let failed = absence("cuda", "no device", true).err().unwrap();
+        assert_eq!(failed.message(), Some("CONFORMANCE_REQUIRE asks for cuda: no device"));
     }
 
-    fn outcome(required: &str) -> (u64, u64, String) {
-        let arguments =
-            Arguments { format: Some(FormatSetting::Terse), test_threads: Some(1), ..Arguments::default() };
+    /// The suite on a backend that cannot be opened: names of tests, table, and whether that is an
+    /// error whichever tests are selected.
+    fn without_cuda(required: &str) -> (Vec<String>, String, bool) {
         let report = Arc::new(Report::default());
-        let conclusion = run(&arguments, trials(broken(), required, &report));
-        (conclusion.num_failed, conclusion.num_ignored, report.to_string())
+        let reason = array_api::Error::BackendUnavailable { backend: "CUDA", reason: "no device".into() };
+        let trials = trials(vec![Suite::new::<Cpu>("cuda", || Err(reason))], required, &report);
+        let names = trials.iter().map(|trial| trial.name().to_owned()).collect();
+        (names, report.to_string(), report.lacks_a_backend())
     }
 
     #[test]
-    fn an_absent_backend_is_reported_and_fails_only_if_required() {
-        let (failed, ignored, table) = outcome("");
-        assert_eq!((failed, ignored), (0, 1));
-        assert!(table.contains("cuda: not run: the CUDA backend is not available: no device"), "{table}");
-        assert_eq!(outcome("cuda").0, 1);
-        assert_eq!(outcome("metal").0, 1);
+    fn every_backend_that_is_absent_has_a_test_and_a_line() {
+        let (names, table, lacking) = without_cuda("");
+        assert_eq!((names, lacking), (vec!["cuda::present".to_owned()], false));
+        assert_eq!(table, "cuda: not run: the CUDA backend is not available: no device\n");
+        assert!(without_cuda("cuda").2);
+        let (names, table, lacking) = without_cuda(" metal");
+        assert_eq!((names, lacking), (vec!["cuda::present".to_owned(), "metal::present".to_owned()], true));
+        assert!(table.contains("metal: not run: this suite knows only cuda"), "{table}");
     }
 
     #[test]

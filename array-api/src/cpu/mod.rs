@@ -98,8 +98,10 @@ impl Storage for Cpu {
         let mut total = CpuBuffer::zeros(batch * width)?;
         // In groups, so that the partial results of a long list of tiles need not all exist at once.
         for group in tiles.chunks(256) {
-            let partial: Result<Vec<_>> = group.par_iter().map(|tile| buffer::in_tile(|| f(tile))).collect();
-            for (tile, part) in group.iter().zip(partial?) {
+            // All results are kept, errors too: the first tile's is reported, whichever came first.
+            let partial: Vec<_> = group.par_iter().map(|tile| buffer::in_tile(|| f(tile))).collect();
+            for (tile, part) in group.iter().zip(partial) {
+                let part = part?;
                 let target = &mut total[tile.batch.start * width..tile.batch.end * width];
                 let part = contiguous(part.view());
                 check_tile(part.len(), target.len())?;
@@ -128,14 +130,17 @@ impl Storage for Cpu {
             rest = after;
         }
         check_tile(rest.len(), 0)?;
-        pieces.into_par_iter().try_for_each(|(tile, piece)| {
+        let run = |(tile, piece): (&Tile, &mut [T])| {
             buffer::in_tile(|| {
                 let part = f(tile)?;
                 check_tile(part.len(), piece.len())?;
                 elementwise::gather(part.view(), piece);
                 Ok(())
             })
-        })?;
+        };
+        // The first tile's error, whichever came first.
+        let error = pieces.into_par_iter().filter_map(|piece| run(piece).err()).find_first(|_| true);
+        error.map_or(Ok(()), Err)?;
         Ok(out)
     }
 }

@@ -10,6 +10,8 @@ mod searching;
 mod sparse;
 mod spline;
 mod statistical;
+mod text;
+mod tiles;
 
 use crate::testing::{Backend, Case};
 
@@ -25,6 +27,8 @@ pub(crate) fn cases<B: Backend>() -> Vec<Case<B>> {
         linear_algebra::cases(),
         sparse::cases(),
         spline::cases(),
+        tiles::cases(),
+        text::cases(),
         background::cases(),
     ]
     .into_iter()

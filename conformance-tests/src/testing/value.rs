@@ -12,6 +12,8 @@ pub(crate) enum Fill {
     /// Evenly between two numbers, here and there a NaN, an infinity, a zero of either sign, a
     /// subnormal or a huge number; for integers, the ends of the range.
     Sprinkled(f64, f64),
+    /// Evenly between two numbers, but one in thirty is NaN or an infinity.
+    Holes(f64, f64),
     /// Few different values, NaN and zeros of both signs among them, so that many are equal.
     Few,
 }
@@ -91,7 +93,8 @@ macro_rules! reals {
                     Fill::Sprinkled(..) if rng.random_ratio(1, 8) => {
                         SPECIAL[rng.random_range(0..SPECIAL.len())]
                     }
-                    Fill::Between(low, high) | Fill::Sprinkled(low, high) => {
+                    Fill::Holes(..) if rng.random_ratio(1, 30) => SPECIAL[rng.random_range(0..3)],
+                    Fill::Between(low, high) | Fill::Sprinkled(low, high) | Fill::Holes(low, high) => {
                         rng.random_range(low..high) as $t
                     }
                     Fill::Few => [0.0, -0.0, 1.0, 2.5, -3.0, $t::NAN, $t::INFINITY][rng.random_range(0..7)],
@@ -159,7 +162,7 @@ macro_rules! wholes {
                     Fill::Sprinkled(..) if rng.random_ratio(1, 8) => {
                         SPECIAL[rng.random_range(0..SPECIAL.len())]
                     }
-                    Fill::Between(low, high) | Fill::Sprinkled(low, high) => {
+                    Fill::Between(low, high) | Fill::Sprinkled(low, high) | Fill::Holes(low, high) => {
                         rng.random_range(low..high).floor() as $t
                     }
                     Fill::Few => rng.random_range(0..4),

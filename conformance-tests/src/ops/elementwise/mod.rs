@@ -3,6 +3,7 @@
 mod binary;
 mod comparison;
 mod conversion;
+mod generic;
 mod operator;
 mod predicate;
 mod unary;
@@ -18,6 +19,7 @@ pub(crate) fn cases<B: Backend>() -> Vec<Case<B>> {
         comparison::cases(),
         conversion::cases(),
         operator::cases(),
+        generic::cases(),
     ]
     .into_iter()
     .flatten()
