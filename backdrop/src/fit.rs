@@ -184,9 +184,12 @@ pub fn fit<B: Backend>(
             report.mask_windows += 1;
             missing = needed;
         }
-        for_each_batch(source, &wanted, options.frames_per_batch, &mut report.read_time, |batch, pixels| {
+        // The next batch goes to the device while the current one is fitted.
+        let upload =
+            |batch: &[usize], pixels| Ok(Array::from_vec(xp, pixels, &[batch.len(), rows, columns])?);
+        let size = options.frames_per_batch;
+        for_each_batch(source, &wanted, size, &mut report.read_time, upload, |batch, images| {
             stop_if_cancelled(progress)?;
-            let images = Array::from_vec(xp, pixels, &[batch.len(), rows, columns])?;
             let fitted = fitter.fit(&images)?;
             report.non_positive_pixels += fitted.non_positive_pixels;
             for (row, &frame) in batch.iter().enumerate() {

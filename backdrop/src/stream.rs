@@ -7,30 +7,33 @@ use crate::error::Result;
 use crate::source::FrameSource;
 
 /// Reads the frames at `indices` in batches of `size` and hands them, in order, to `work`: the
-/// indices of the batch and its pixels, (frames, rows, columns) in row-major order. At most two
-/// batches are in memory. The time spent in reading is added to `read_time`.
+/// indices of the batch and what `prepare` makes of its pixels, (frames, rows, columns) in row-major
+/// order, in the thread that reads. At most two batches are in memory. The time spent in reading is
+/// added to `read_time`.
 ///
 /// # Errors
-/// The first error of reading or of `work`, after which nothing more is read.
-pub(crate) fn for_each_batch(
+/// The first error of reading, `prepare` or `work`, after which nothing more is read.
+pub(crate) fn for_each_batch<P: Send>(
     source: &dyn FrameSource,
     indices: &[usize],
     size: usize,
     read_time: &mut Duration,
-    mut work: impl FnMut(&[usize], Vec<f32>) -> Result<()>,
+    prepare: impl Fn(&[usize], Vec<f32>) -> Result<P> + Send,
+    mut work: impl FnMut(&[usize], P) -> Result<()>,
 ) -> Result<()> {
     let (rows, columns) = source.shape();
-    let read = |batch: &[usize]| {
+    let read = move |batch: &[usize]| {
         let start = Instant::now();
         let mut pixels = vec![0.0; batch.len() * rows * columns];
         for (&index, frame) in batch.iter().zip(pixels.chunks_mut((rows * columns).max(1))) {
             source.read(index, frame)?;
         }
-        Ok((pixels, start.elapsed()))
+        let time = start.elapsed();
+        Ok((prepare(batch, pixels)?, time))
     };
     std::thread::scope(|scope| {
         // A channel without places: the reader waits with one batch in hand.
-        let (sender, receiver) = sync_channel::<Result<(Vec<f32>, Duration)>>(0);
+        let (sender, receiver) = sync_channel::<Result<(P, Duration)>>(0);
         scope.spawn(move || {
             for batch in indices.chunks(size.max(1)) {
                 let result = read(batch);
@@ -41,9 +44,9 @@ pub(crate) fn for_each_batch(
             }
         });
         for (batch, result) in indices.chunks(size.max(1)).zip(receiver) {
-            let (pixels, time) = result?;
+            let (prepared, time) = result?;
             *read_time += time;
-            work(batch, pixels)?;
+            work(batch, prepared)?;
         }
         Ok(())
     })
@@ -67,8 +70,11 @@ mod tests {
     fn every_frame_comes_once_and_in_order_with_a_short_last_batch() {
         let mut seen = Vec::new();
         let mut time = Duration::ZERO;
-        for_each_batch(&source(7), &[0, 2, 3, 5, 6], 2, &mut time, |batch, pixels| {
+        let prepare = |batch: &[usize], pixels: Vec<f32>| {
             assert_eq!(pixels.len(), 6 * batch.len());
+            Ok(pixels)
+        };
+        for_each_batch(&source(7), &[0, 2, 3, 5, 6], 2, &mut time, prepare, |batch, pixels| {
             for (&index, frame) in batch.iter().zip(pixels.chunks(6)) {
                 assert_eq!(frame, [index as f32; 6]);
                 seen.push(index);
@@ -82,13 +88,21 @@ mod tests {
     #[test]
     fn errors_of_both_sides_end_the_run() {
         let mut time = Duration::ZERO;
-        let reading = for_each_batch(&source(3), &[0, 9, 1], 1, &mut time, |batch, _| {
+        let ready = |_: &[usize], pixels| Ok(pixels);
+        let reading = for_each_batch(&source(3), &[0, 9, 1], 1, &mut time, ready, |batch, _: Vec<f32>| {
             assert_eq!(batch, [0]);
             Ok(())
         });
         assert!(matches!(reading, Err(Error::InvalidArgument(_))));
+        let refuse = |batch: &[usize], _| if batch == [1] { Err(Error::Cancelled) } else { Ok(()) };
+        let mut prepared = 0;
+        let preparing = for_each_batch(&source(3), &[0, 1, 2], 1, &mut time, refuse, |_, ()| {
+            prepared += 1;
+            Ok(())
+        });
+        assert!(matches!(preparing, Err(Error::Cancelled)) && prepared == 1);
         let mut calls = 0;
-        let working = for_each_batch(&source(3), &[0, 1, 2], 1, &mut time, |_, _| {
+        let working = for_each_batch(&source(3), &[0, 1, 2], 1, &mut time, ready, |_, _: Vec<f32>| {
             calls += 1;
             Err(Error::Cancelled)
         });

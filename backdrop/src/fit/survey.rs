@@ -77,7 +77,8 @@ impl Survey {
         let mut substitute = minimum.clone();
         let mut averaged = 0;
         progress.start("minimum image", frames.len());
-        for_each_batch(source, &frames, 1, &mut report.read_time, |batch, pixels| {
+        let ready = |_: &[usize], pixels| Ok(pixels);
+        for_each_batch(source, &frames, 1, &mut report.read_time, ready, |batch, pixels: Vec<f32>| {
             stop_if_cancelled(progress)?;
             let frame = batch[0];
             let non_finite = pixels.iter().filter(|pixel| !pixel.is_finite()).count();
