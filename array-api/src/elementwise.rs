@@ -7,7 +7,7 @@
 use crate::backend::{Backend, View};
 use crate::cpu::math::Math;
 use crate::layout::broadcast_shapes;
-use crate::ops::{AsType, Binary, Clip, NanToNum, ScalarWith, Unary, WithScalar};
+use crate::ops::{AsType, Binary, Clip, NanToNum, Unary, WithScalar};
 use crate::{Array, Cast, Element, Float, Integer, Numeric, Result};
 
 impl<T: Element, B: Backend> Array<T, B> {
@@ -103,7 +103,7 @@ impl<T: Float, B: Backend> Array<T, B> {
 
 macro_rules! unary_functions {
     ($($(#[$doc:meta])* $name:ident, $assign:ident, $op:ident<$bound:path>, $in:literal => $out:literal,
-        |$x:ident| $body:expr;)*) => {
+        |$x:ident| $body:expr, $cuda:literal;)*) => {
         /// Operation types of the unary functions that keep the element type.
         pub mod unary {
             use super::*;
@@ -115,6 +115,7 @@ macro_rules! unary_functions {
                     type Out = T;
                     #[inline(always)]
                     fn apply(&self, $x: T) -> T { $body }
+                    fn cuda() -> String { concat!("return ", $cuda, ";").into() }
                 }
             )*
         }
@@ -142,67 +143,67 @@ macro_rules! unary_functions {
 
 unary_functions! {
     /// Absolute value.
-    abs, abs_assign, Abs<Numeric>, -2.5 => 2.5, |x| Numeric::abs(x);
+    abs, abs_assign, Abs<Numeric>, -2.5 => 2.5, |x| Numeric::abs(x), "absolute(x)";
     /// Minus the element.
-    negative, negative_assign, Negative<Numeric>, 2.0 => -2.0, |x| negate(x);
+    negative, negative_assign, Negative<Numeric>, 2.0 => -2.0, |x| negate(x), "negative(x)";
     /// -1, 0 or 1, by the sign of the element; NaN for NaN.
-    sign, sign_assign, Sign<Numeric>, -2.5 => -1.0, |x| Numeric::sign(x);
+    sign, sign_assign, Sign<Numeric>, -2.5 => -1.0, |x| Numeric::sign(x), "sign(x)";
     /// The element times itself.
-    square, square_assign, Square<Numeric>, 3.0 => 9.0, |x| x.multiply(x);
+    square, square_assign, Square<Numeric>, 3.0 => 9.0, |x| x.multiply(x), "multiply(x, x)";
     /// Square root; NaN for negative elements.
-    sqrt, sqrt_assign, Sqrt<Float>, 9.0 => 3.0, |x| num_traits::Float::sqrt(x);
+    sqrt, sqrt_assign, Sqrt<Float>, 9.0 => 3.0, |x| num_traits::Float::sqrt(x), "sqrt(x)";
     /// One divided by the element.
-    reciprocal, reciprocal_assign, Reciprocal<Float>, 4.0 => 0.25, |x| num_traits::Float::recip(x);
+    reciprocal, reciprocal_assign, Reciprocal<Float>, 4.0 => 0.25, |x| num_traits::Float::recip(x), "(T)1 / x";
     /// e to the power of the element.
-    exp, exp_assign, Exp<Float>, 0.0 => 1.0, |x| Math::exp(x);
+    exp, exp_assign, Exp<Float>, 0.0 => 1.0, |x| Math::exp(x), "exp(x)";
     /// 2 to the power of the element.
-    exp2, exp2_assign, Exp2<Float>, 3.0 => 8.0, |x| Math::exp2(x);
+    exp2, exp2_assign, Exp2<Float>, 3.0 => 8.0, |x| Math::exp2(x), "exp2(x)";
     /// 10 to the power of the element.
-    exp10, exp10_assign, Exp10<Float>, 2.0 => 100.0, |x| Math::exp10(x);
+    exp10, exp10_assign, Exp10<Float>, 2.0 => 100.0, |x| Math::exp10(x), "exp10(x)";
     /// `exp(x) - 1`, accurate near zero.
-    expm1, expm1_assign, Expm1<Float>, 0.0 => 0.0, |x| Math::expm1(x);
+    expm1, expm1_assign, Expm1<Float>, 0.0 => 0.0, |x| Math::expm1(x), "expm1(x)";
     /// Natural logarithm; NaN for negative elements, minus infinity for zero.
-    log, log_assign, Log<Float>, 1.0 => 0.0, |x| Math::ln(x);
+    log, log_assign, Log<Float>, 1.0 => 0.0, |x| Math::ln(x), "log(x)";
     /// Logarithm to base 2.
-    log2, log2_assign, Log2<Float>, 8.0 => 3.0, |x| Math::log2(x);
+    log2, log2_assign, Log2<Float>, 8.0 => 3.0, |x| Math::log2(x), "log2(x)";
     /// Logarithm to base 10.
-    log10, log10_assign, Log10<Float>, 1000.0 => 3.0, |x| Math::log10(x);
+    log10, log10_assign, Log10<Float>, 1000.0 => 3.0, |x| Math::log10(x), "log10(x)";
     /// `log(1 + x)`, accurate near zero.
-    log1p, log1p_assign, Log1p<Float>, 0.0 => 0.0, |x| Math::log1p(x);
+    log1p, log1p_assign, Log1p<Float>, 0.0 => 0.0, |x| Math::log1p(x), "log1p(x)";
     /// Sine of an angle in radians.
-    sin, sin_assign, Sin<Float>, 0.0 => 0.0, |x| num_traits::Float::sin(x);
+    sin, sin_assign, Sin<Float>, 0.0 => 0.0, |x| num_traits::Float::sin(x), "sin(x)";
     /// Cosine of an angle in radians.
-    cos, cos_assign, Cos<Float>, 0.0 => 1.0, |x| num_traits::Float::cos(x);
+    cos, cos_assign, Cos<Float>, 0.0 => 1.0, |x| num_traits::Float::cos(x), "cos(x)";
     /// Tangent of an angle in radians.
-    tan, tan_assign, Tan<Float>, 0.0 => 0.0, |x| num_traits::Float::tan(x);
+    tan, tan_assign, Tan<Float>, 0.0 => 0.0, |x| num_traits::Float::tan(x), "tan(x)";
     /// Inverse sine in radians, from -pi/2 to pi/2.
-    asin, asin_assign, Asin<Float>, 0.0 => 0.0, |x| num_traits::Float::asin(x);
+    asin, asin_assign, Asin<Float>, 0.0 => 0.0, |x| num_traits::Float::asin(x), "asin(x)";
     /// Inverse cosine in radians, from 0 to pi.
-    acos, acos_assign, Acos<Float>, 1.0 => 0.0, |x| num_traits::Float::acos(x);
+    acos, acos_assign, Acos<Float>, 1.0 => 0.0, |x| num_traits::Float::acos(x), "acos(x)";
     /// Inverse tangent in radians, from -pi/2 to pi/2.
-    atan, atan_assign, Atan<Float>, 0.0 => 0.0, |x| num_traits::Float::atan(x);
+    atan, atan_assign, Atan<Float>, 0.0 => 0.0, |x| num_traits::Float::atan(x), "atan(x)";
     /// Hyperbolic sine.
-    sinh, sinh_assign, Sinh<Float>, 0.0 => 0.0, |x| num_traits::Float::sinh(x);
+    sinh, sinh_assign, Sinh<Float>, 0.0 => 0.0, |x| num_traits::Float::sinh(x), "sinh(x)";
     /// Hyperbolic cosine.
-    cosh, cosh_assign, Cosh<Float>, 0.0 => 1.0, |x| num_traits::Float::cosh(x);
+    cosh, cosh_assign, Cosh<Float>, 0.0 => 1.0, |x| num_traits::Float::cosh(x), "cosh(x)";
     /// Hyperbolic tangent.
-    tanh, tanh_assign, Tanh<Float>, 0.0 => 0.0, |x| num_traits::Float::tanh(x);
+    tanh, tanh_assign, Tanh<Float>, 0.0 => 0.0, |x| num_traits::Float::tanh(x), "tanh(x)";
     /// Inverse hyperbolic sine.
-    asinh, asinh_assign, Asinh<Float>, 0.0 => 0.0, |x| asinh(x);
+    asinh, asinh_assign, Asinh<Float>, 0.0 => 0.0, |x| asinh(x), "asinh(x)";
     /// Inverse hyperbolic cosine.
-    acosh, acosh_assign, Acosh<Float>, 1.0 => 0.0, |x| acosh(x);
+    acosh, acosh_assign, Acosh<Float>, 1.0 => 0.0, |x| acosh(x), "acosh(x)";
     /// Inverse hyperbolic tangent.
-    atanh, atanh_assign, Atanh<Float>, 0.0 => 0.0, |x| atanh(x);
+    atanh, atanh_assign, Atanh<Float>, 0.0 => 0.0, |x| atanh(x), "atanh(x)";
     /// Largest integer that is not larger than the element.
-    floor, floor_assign, Floor<Float>, -1.5 => -2.0, |x| num_traits::Float::floor(x);
+    floor, floor_assign, Floor<Float>, -1.5 => -2.0, |x| num_traits::Float::floor(x), "floor(x)";
     /// Smallest integer that is not smaller than the element.
-    ceil, ceil_assign, Ceil<Float>, 1.5 => 2.0, |x| num_traits::Float::ceil(x);
+    ceil, ceil_assign, Ceil<Float>, 1.5 => 2.0, |x| num_traits::Float::ceil(x), "ceil(x)";
     /// The integer nearest to the element in the direction of zero.
-    trunc, trunc_assign, Trunc<Float>, -1.5 => -1.0, |x| num_traits::Float::trunc(x);
+    trunc, trunc_assign, Trunc<Float>, -1.5 => -1.0, |x| num_traits::Float::trunc(x), "trunc(x)";
     /// The nearest integer, halves to the even one.
-    round, round_assign, Round<Float>, 2.5 => 2.0, |x| Float::round_ties_even(x);
+    round, round_assign, Round<Float>, 2.5 => 2.0, |x| Float::round_ties_even(x), "rint(x)";
     /// Complement of each bit.
-    bitwise_invert, bitwise_invert_assign, BitwiseInvert<Integer>, 5 => -6, |x| x.bitwise_invert();
+    bitwise_invert, bitwise_invert_assign, BitwiseInvert<Integer>, 5 => -6, |x| x.bitwise_invert(), "(T)~x";
 }
 
 /// Minus `x`: zero changes sign too.
@@ -252,7 +253,7 @@ fn atanh<T: Float>(x: T) -> T {
 }
 
 macro_rules! predicates {
-    ($($(#[$doc:meta])* $name:ident, $op:ident<$bound:path>, |$x:ident| $body:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident, $op:ident<$bound:path>, |$x:ident| $body:expr, $cuda:literal;)*) => {
         /// Operation types of the unary functions whose result is a truth value.
         pub mod predicate {
             use super::*;
@@ -264,6 +265,7 @@ macro_rules! predicates {
                     type Out = bool;
                     #[inline(always)]
                     fn apply(&self, $x: T) -> bool { $body }
+                    fn cuda() -> String { concat!("return ", $cuda, ";").into() }
                 }
             )*
         }
@@ -280,20 +282,20 @@ macro_rules! predicates {
 
 predicates! {
     /// Whether the element is neither infinite nor NaN.
-    isfinite, IsFinite<Float>, |x| num_traits::Float::is_finite(x);
+    isfinite, IsFinite<Float>, |x| num_traits::Float::is_finite(x), "is_finite(x)";
     /// Whether the element is plus or minus infinity.
-    isinf, IsInf<Float>, |x| num_traits::Float::is_infinite(x);
+    isinf, IsInf<Float>, |x| num_traits::Float::is_infinite(x), "is_infinite(x)";
     /// Whether the element is NaN.
-    isnan, IsNan<Float>, |x| num_traits::Float::is_nan(x);
+    isnan, IsNan<Float>, |x| num_traits::Float::is_nan(x), "is_nan(x)";
     /// Whether the sign bit is set: true for -0 and negative NaN too.
-    signbit, SignBit<Float>, |x| num_traits::Float::is_sign_negative(x);
+    signbit, SignBit<Float>, |x| num_traits::Float::is_sign_negative(x), "sign_bit(x)";
     /// Whether the element is zero or false.
-    logical_not, LogicalNot<Cast<bool>>, |x| !Cast::<bool>::cast(x);
+    logical_not, LogicalNot<Cast<bool>>, |x| !Cast::<bool>::cast(x), "!cast<bool>(x)";
 }
 
 macro_rules! binary_functions {
     ($($(#[$doc:meta])* $name:ident, $assign:ident, $scalar:ident, $scalar_assign:ident, $op:ident<$bound:path>,
-        ($in1:literal, $in2:literal) => $out:literal, |$a:ident, $b:ident| $body:expr;)*) => {
+        ($in1:literal, $in2:literal) => $out:literal, |$a:ident, $b:ident| $body:expr, $cuda:literal;)*) => {
         /// Operation types of the binary functions that keep the element type.
         pub mod binary {
             use super::*;
@@ -305,6 +307,7 @@ macro_rules! binary_functions {
                     type Out = T;
                     #[inline(always)]
                     fn apply(&self, $a: T, $b: T) -> T { $body }
+                    fn cuda() -> String { concat!("return ", $cuda, ";").into() }
                 }
             )*
         }
@@ -343,55 +346,55 @@ macro_rules! binary_functions {
 
 binary_functions! {
     /// Sum.
-    add, add_assign, add_scalar, add_scalar_assign, Add<Numeric>, (1.0, 2.0) => 3.0, |a, b| a.add(b);
+    add, add_assign, add_scalar, add_scalar_assign, Add<Numeric>, (1.0, 2.0) => 3.0, |a, b| a.add(b), "add(a, b)";
     /// Difference.
-    subtract, subtract_assign, subtract_scalar, subtract_scalar_assign, Subtract<Numeric>, (3.0, 2.0) => 1.0, |a, b| a.subtract(b);
+    subtract, subtract_assign, subtract_scalar, subtract_scalar_assign, Subtract<Numeric>, (3.0, 2.0) => 1.0, |a, b| a.subtract(b), "subtract(a, b)";
     /// Product.
-    multiply, multiply_assign, multiply_scalar, multiply_scalar_assign, Multiply<Numeric>, (3.0, 2.0) => 6.0, |a, b| a.multiply(b);
+    multiply, multiply_assign, multiply_scalar, multiply_scalar_assign, Multiply<Numeric>, (3.0, 2.0) => 6.0, |a, b| a.multiply(b), "multiply(a, b)";
     /// Quotient.
-    divide, divide_assign, divide_scalar, divide_scalar_assign, Divide<Float>, (3.0, 2.0) => 1.5, |a, b| a / b;
+    divide, divide_assign, divide_scalar, divide_scalar_assign, Divide<Float>, (3.0, 2.0) => 1.5, |a, b| a / b, "a / b";
     /// Quotient rounded down; integers divided by zero give zero, as in NumPy.
     floor_divide, floor_divide_assign, floor_divide_scalar, floor_divide_scalar_assign, FloorDivide<Numeric>, (-7.0, 2.0) => -4.0,
-        |a, b| a.floor_divide(b);
+        |a, b| a.floor_divide(b), "floor_divide(a, b)";
     /// Remainder of [`Array::floor_divide`], with the sign of the divisor.
     remainder, remainder_assign, remainder_scalar, remainder_scalar_assign, Remainder<Numeric>, (-7.0, 2.0) => 1.0,
-        |a, b| a.remainder(b);
+        |a, b| a.remainder(b), "floor_remainder(a, b)";
     /// The first argument to the power of the second.
-    pow, pow_assign, pow_scalar, pow_scalar_assign, Pow<Float>, (2.0, 10.0) => 1024.0, |a, b| Math::pow(a, b);
+    pow, pow_assign, pow_scalar, pow_scalar_assign, Pow<Float>, (2.0, 10.0) => 1024.0, |a, b| Math::pow(a, b), "pow(a, b)";
     /// The larger one; NaN if either is NaN.
     maximum, maximum_assign, maximum_scalar, maximum_scalar_assign, Maximum<Numeric>, (1.0, 2.0) => 2.0,
-        |a, b| if a > b || a.is_nan_value() { a } else { b };
+        |a, b| if a > b || a.is_nan_value() { a } else { b }, "a > b || is_nan(a) ? a : b";
     /// The smaller one; NaN if either is NaN.
     minimum, minimum_assign, minimum_scalar, minimum_scalar_assign, Minimum<Numeric>, (1.0, 2.0) => 1.0,
-        |a, b| if a < b || a.is_nan_value() { a } else { b };
+        |a, b| if a < b || a.is_nan_value() { a } else { b }, "a < b || is_nan(a) ? a : b";
     /// Angle of the point (x = second, y = first argument) in radians, from -pi to pi.
-    atan2, atan2_assign, atan2_scalar, atan2_scalar_assign, Atan2<Float>, (0.0, 1.0) => 0.0, |a, b| num_traits::Float::atan2(a, b);
+    atan2, atan2_assign, atan2_scalar, atan2_scalar_assign, Atan2<Float>, (0.0, 1.0) => 0.0, |a, b| num_traits::Float::atan2(a, b), "atan2(a, b)";
     /// `sqrt(a^2 + b^2)` without overflow on the way.
-    hypot, hypot_assign, hypot_scalar, hypot_scalar_assign, Hypot<Float>, (3.0, 4.0) => 5.0, |a, b| num_traits::Float::hypot(a, b);
+    hypot, hypot_assign, hypot_scalar, hypot_scalar_assign, Hypot<Float>, (3.0, 4.0) => 5.0, |a, b| num_traits::Float::hypot(a, b), "hypot(a, b)";
     /// The size of the first argument with the sign of the second.
     copysign, copysign_assign, copysign_scalar, copysign_scalar_assign, CopySign<Float>, (3.0, -0.0) => -3.0,
-        |a, b| num_traits::Float::copysign(a, b);
+        |a, b| num_traits::Float::copysign(a, b), "copysign(a, b)";
     /// The next floating point number after the first argument towards the second.
     nextafter, nextafter_assign, nextafter_scalar, nextafter_scalar_assign, NextAfter<Float>, (1.0, 1.0) => 1.0,
-        |a, b| a.next_after(b);
+        |a, b| a.next_after(b), "nextafter(a, b)";
     /// `log(exp(a) + exp(b))` without overflow on the way.
     logaddexp, logaddexp_assign, logaddexp_scalar, logaddexp_scalar_assign, LogAddExp<Float>, (0.0, 0.0) => 0.6931471805599453,
-        |a, b| logaddexp(a, b);
+        |a, b| logaddexp(a, b), "log_add_exp(a, b)";
     /// Bits set in both.
     bitwise_and, bitwise_and_assign, bitwise_and_scalar, bitwise_and_scalar_assign, BitwiseAnd<Integer>, (6, 3) => 2,
-        |a, b| a.bitwise_and(b);
+        |a, b| a.bitwise_and(b), "(T)(a & b)";
     /// Bits set in either.
     bitwise_or, bitwise_or_assign, bitwise_or_scalar, bitwise_or_scalar_assign, BitwiseOr<Integer>, (6, 3) => 7,
-        |a, b| a.bitwise_or(b);
+        |a, b| a.bitwise_or(b), "(T)(a | b)";
     /// Bits set in one of the two.
     bitwise_xor, bitwise_xor_assign, bitwise_xor_scalar, bitwise_xor_scalar_assign, BitwiseXor<Integer>, (6, 3) => 5,
-        |a, b| a.bitwise_xor(b);
+        |a, b| a.bitwise_xor(b), "(T)(a ^ b)";
     /// The first argument shifted towards the high bits.
     bitwise_left_shift, bitwise_left_shift_assign, bitwise_left_shift_scalar, bitwise_left_shift_scalar_assign, LeftShift<Integer>, (3, 2) => 12,
-        |a, b| a.bitwise_left_shift(b);
+        |a, b| a.bitwise_left_shift(b), "shift_left(a, b)";
     /// The first argument shifted towards the low bits, the sign kept.
     bitwise_right_shift, bitwise_right_shift_assign, bitwise_right_shift_scalar, bitwise_right_shift_scalar_assign, RightShift<Integer>,
-        (-12, 2) => -3, |a, b| a.bitwise_right_shift(b);
+        (-12, 2) => -3, |a, b| a.bitwise_right_shift(b), "shift_right(a, b)";
 }
 
 #[inline(always)]
@@ -405,7 +408,7 @@ fn logaddexp<T: Float>(a: T, b: T) -> T {
 }
 
 macro_rules! comparisons {
-    ($($(#[$doc:meta])* $name:ident, $scalar:ident, $op:ident<$bound:path>, |$a:ident, $b:ident| $body:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident, $scalar:ident, $op:ident<$bound:path>, |$a:ident, $b:ident| $body:expr, $cuda:literal;)*) => {
         /// Operation types of the binary functions whose result is a truth value.
         pub mod comparison {
             use super::*;
@@ -417,6 +420,7 @@ macro_rules! comparisons {
                     type Out = bool;
                     #[inline(always)]
                     fn apply(&self, $a: T, $b: T) -> bool { $body }
+                    fn cuda() -> String { concat!("return ", $cuda, ";").into() }
                 }
             )*
         }
@@ -438,84 +442,24 @@ macro_rules! comparisons {
 
 comparisons! {
     /// Whether the elements are equal; NaN equals nothing.
-    equal, equal_scalar, Equal<Element>, |a, b| a == b;
+    equal, equal_scalar, Equal<Element>, |a, b| a == b, "a == b";
     /// Whether the elements differ; NaN differs from everything.
-    not_equal, not_equal_scalar, NotEqual<Element>, |a, b| a != b;
+    not_equal, not_equal_scalar, NotEqual<Element>, |a, b| a != b, "a != b";
     /// Whether the first is smaller.
-    less, less_scalar, Less<Element>, |a, b| a < b;
+    less, less_scalar, Less<Element>, |a, b| a < b, "a < b";
     /// Whether the first is smaller or equal.
-    less_equal, less_equal_scalar, LessEqual<Element>, |a, b| a <= b;
+    less_equal, less_equal_scalar, LessEqual<Element>, |a, b| a <= b, "a <= b";
     /// Whether the first is larger.
-    greater, greater_scalar, Greater<Element>, |a, b| a > b;
+    greater, greater_scalar, Greater<Element>, |a, b| a > b, "a > b";
     /// Whether the first is larger or equal.
-    greater_equal, greater_equal_scalar, GreaterEqual<Element>, |a, b| a >= b;
+    greater_equal, greater_equal_scalar, GreaterEqual<Element>, |a, b| a >= b, "a >= b";
     /// Whether both are other than zero.
     logical_and, logical_and_scalar, LogicalAnd<Cast<bool>>,
-        |a, b| Cast::<bool>::cast(a) & Cast::<bool>::cast(b);
+        |a, b| Cast::<bool>::cast(a) & Cast::<bool>::cast(b), "cast<bool>(a) & cast<bool>(b)";
     /// Whether at least one is other than zero.
     logical_or, logical_or_scalar, LogicalOr<Cast<bool>>,
-        |a, b| Cast::<bool>::cast(a) | Cast::<bool>::cast(b);
+        |a, b| Cast::<bool>::cast(a) | Cast::<bool>::cast(b), "cast<bool>(a) | cast<bool>(b)";
     /// Whether exactly one is other than zero.
     logical_xor, logical_xor_scalar, LogicalXor<Cast<bool>>,
-        |a, b| Cast::<bool>::cast(a) ^ Cast::<bool>::cast(b);
-}
-
-/// Arithmetic operators: array with array, array with scalar, scalar with array. An owned left
-/// operand of the right shape gives its buffer to the result.
-macro_rules! operators {
-    ($($trait:ident, $method:ident, $op:ident<$bound:path>;)*) => {$(
-        impl<T: $bound, B: Backend> std::ops::$trait<&Array<T, B>> for &Array<T, B> {
-            type Output = Result<Array<T, B>>;
-            fn $method(self, other: &Array<T, B>) -> Self::Output {
-                self.zip(&binary::$op, other, stringify!($method))
-            }
-        }
-        impl<T: $bound, B: Backend> std::ops::$trait<&Array<T, B>> for Array<T, B> {
-            type Output = Result<Array<T, B>>;
-            fn $method(mut self, other: &Array<T, B>) -> Self::Output {
-                if self.shape() == other.shape() {
-                    self.zip_assign(&binary::$op, other, stringify!($method))?;
-                    return Ok(self);
-                }
-                self.zip(&binary::$op, other, stringify!($method))
-            }
-        }
-        impl<T: $bound, B: Backend> std::ops::$trait<T> for &Array<T, B> {
-            type Output = Result<Array<T, B>>;
-            fn $method(self, scalar: T) -> Self::Output {
-                self.map(&WithScalar(binary::$op, scalar))
-            }
-        }
-        impl<T: $bound, B: Backend> std::ops::$trait<T> for Array<T, B> {
-            type Output = Result<Array<T, B>>;
-            fn $method(mut self, scalar: T) -> Self::Output {
-                self.map_assign(&WithScalar(binary::$op, scalar))?;
-                Ok(self)
-            }
-        }
-        operators!(@left $trait, $method, $op, f32);
-        operators!(@left $trait, $method, $op, f64);
-    )*};
-    (@left $trait:ident, $method:ident, $op:ident, $t:ty) => {
-        impl<B: Backend> std::ops::$trait<&Array<$t, B>> for $t {
-            type Output = Result<Array<$t, B>>;
-            fn $method(self, array: &Array<$t, B>) -> Self::Output {
-                array.map(&ScalarWith(binary::$op, self))
-            }
-        }
-    };
-}
-
-operators! {
-    Add, add, Add<Numeric>;
-    Sub, sub, Subtract<Numeric>;
-    Mul, mul, Multiply<Numeric>;
-    Div, div, Divide<Float>;
-}
-
-impl<T: Numeric, B: Backend> std::ops::Neg for &Array<T, B> {
-    type Output = Result<Array<T, B>>;
-    fn neg(self) -> Self::Output {
-        self.negative()
-    }
+        |a, b| Cast::<bool>::cast(a) ^ Cast::<bool>::cast(b), "cast<bool>(a) ^ cast<bool>(b)";
 }

@@ -107,6 +107,16 @@ pub enum Error {
         /// What is missing.
         reason: String,
     },
+    /// A call to a device that failed.
+    #[error("{backend}: {operation} failed: {reason}")]
+    DeviceFailure {
+        /// Name of the backend.
+        backend: &'static str,
+        /// What was being done.
+        operation: &'static str,
+        /// What the device's library says.
+        reason: String,
+    },
     /// An environment variable with a value that is not understood.
     #[error("{variable}={value:?} is not understood; {expected}")]
     InvalidEnvironment {

@@ -45,6 +45,8 @@ pub mod backend;
 mod convert;
 pub mod cpu;
 mod creation;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod device;
 mod display;
 mod element;
@@ -54,6 +56,7 @@ mod indexing;
 pub mod layout;
 mod linear_algebra;
 mod manipulation;
+mod operators;
 pub mod ops;
 mod searching;
 mod slice;
@@ -64,6 +67,8 @@ mod statistical;
 pub use array::Array;
 pub use backend::{Backend, Tile, Triangle};
 pub use cpu::Cpu;
+#[cfg(feature = "cuda")]
+pub use cuda::Cuda;
 pub use device::{Device, USE_CUPY};
 pub use element::{Cast, DType, Element, Float, Integer, Numeric};
 pub use error::{Error, Result};

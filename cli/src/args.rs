@@ -102,6 +102,9 @@ pub(crate) struct Compute {
     /// Run on CUDA, as with USE_CUPY=True [default: the CPU]
     #[arg(long)]
     pub(crate) cupy: bool,
+    /// CUDA device to run on, of those that CUDA_VISIBLE_DEVICES lets through [default: 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) device: Option<u16>,
     /// Threads to use [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,

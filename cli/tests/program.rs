@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::{Command as Process, Stdio};
 
+use array_api::Cpu;
 use assert_cmd::Command;
+use backdrop::file::Model;
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty, starts_with};
 use serde_json::Value;
@@ -120,6 +122,7 @@ fn wrong_command_lines_are_usage_errors_in_one_line() {
         (&["fit", "--frames-per-rank", "0"], "invalid value '0' for '--frames-per-rank <N>'"),
         (&["fit", "--format", "hdf5"], "possible values: fits, npz"),
         (&["fit", "--mpi"], "this build has no MPI"),
+        (&["fit", "--device", "1"], "--device 1 chooses among CUDA devices; add --cupy"),
         (&["info"], "required arguments were not provided: <FILE>"),
         (&["model", "x.fits", "--out", "y", "--frames", "9..x"], "\"x\" is no number"),
         (&["simulate", "--size", "5000"], "a size of 5000 pixels is not in 16 to 2048"),
@@ -150,8 +153,49 @@ fn the_device_is_what_was_asked_for_or_an_error() {
             one_error(reason)(backdrop(dir.path()).args(ask).assert().code(1));
         }
         one_error(reason)(backdrop(dir.path()).env("USE_CUPY", "True").arg("fit").assert().code(1));
+    } else {
+        for what in ["model", "memory_bytes", "compute_capability"] {
+            assert!(!cuda[what].is_null(), "{what} of {cuda}");
+        }
+        one_error("there is no device 99")(
+            backdrop(dir.path()).args(["fit", "--cupy", "--device", "99"]).assert().code(1),
+        );
     }
     assert!(names(dir.path()).is_empty());
+}
+
+#[test]
+fn a_fit_on_cuda_gives_the_background_of_the_cpu() {
+    let dir = with_frames(&[]);
+    let devices = backdrop(dir.path()).args(["devices", "--json"]).assert().success();
+    if json(&devices.get_output().stdout)["devices"][1]["usable"] == false {
+        println!("not run: there is no CUDA device");
+        return;
+    }
+    let background = |models: &str| {
+        let model = Model::load(&dir.path().join(models).join(MODEL_NAME)).unwrap();
+        let pixels: Vec<usize> = (0..64).collect();
+        model.evaluate(&Cpu::new(), &[0, 3], &pixels, &pixels).unwrap()
+    };
+    fit(dir.path()).assert().success();
+    let expected = background("models");
+    for (models, flag) in [("by-flag", true), ("by-environment", false)] {
+        let mut command = backdrop(dir.path());
+        command.args(["fit", "--in-dir", "frames", "--cutout-size", "64", "--json", "--out-dir", models]);
+        if flag {
+            command.arg("--cupy")
+        } else {
+            command.env("USE_CUPY", "True")
+        };
+        let result = command.assert().success();
+        assert_eq!(json(&result.get_output().stdout)["backend"], "cuda");
+        for (found, expected) in background(models).iter().zip(&expected) {
+            assert!((found - expected).abs() <= 1e-8 * expected.abs(), "{found} is not {expected}");
+        }
+    }
+    let model = format!("by-flag/{MODEL_NAME}");
+    let evaluate = ["model", &model, "--cupy", "--device", "0", "--frames", "1", "--out", "image.fits"];
+    backdrop(dir.path()).args(evaluate).assert().success();
 }
 
 #[test]

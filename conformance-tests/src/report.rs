@@ -10,7 +10,8 @@ pub struct Report(Mutex<Table>);
 #[derive(Debug, Default)]
 struct Table {
     backends: Vec<&'static str>,
-    absent: Vec<String>,
+    /// Lines on what each backend is, or why it is absent.
+    notes: Vec<String>,
     /// Whether one of the absent backends is required.
     lacks: bool,
     /// Operation, and the result on each backend.
@@ -48,10 +49,15 @@ impl Report {
         }
     }
 
+    /// A backend is there: what it is.
+    pub(crate) fn present(&self, backend: &str, description: &str) {
+        self.table().notes.push(format!("{backend}: {description}"));
+    }
+
     /// A backend is not there, and that is an error if it is `required`.
     pub(crate) fn absent(&self, backend: &str, reason: &str, required: bool) {
         let mut table = self.table();
-        table.absent.push(format!("{backend}: not run: {reason}"));
+        table.notes.push(format!("{backend}: not run: {reason}"));
         table.lacks |= required;
     }
 
@@ -94,7 +100,7 @@ impl Display for Report {
             }
             writeln!(f)?;
         }
-        table.absent.iter().try_for_each(|line| writeln!(f, "{line}"))
+        table.notes.iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }
 

@@ -2,19 +2,34 @@
 
 use std::sync::Arc;
 
-use array_api::{Backend, Cpu, Result};
+use array_api::{Backend, Cpu, Cuda, Result};
 use libtest_mimic::{Completion, Failed, Trial};
 
 use crate::ops;
 use crate::report::Report;
 use crate::testing::{Case, Check};
+use cuda_emulator::client::Emulator;
 
 /// The variable that names the backends which must be present.
 const REQUIRE: &str = "CONFORMANCE_REQUIRE";
 
 /// The backends, one line each.
 pub fn backends() -> Vec<Suite> {
-    vec![Suite::new("cpu", || Ok(Cpu::new()))]
+    vec![
+        Suite::new("cpu", || Ok(Cpu::new()), |_| "the processor".into()),
+        Suite::new("cuda", || Cuda::new(0), describe_cuda),
+    ]
+}
+
+/// The device, and whether there is one: the emulator executes kernels on the processor.
+fn describe_cuda(cuda: &Cuda) -> String {
+    let device = cuda.properties();
+    let (major, minor) = device.compute_capability;
+    let kind = match Emulator::find() {
+        Some(_) => "EMULATED on the processor, no GPU was used",
+        None => "a real device",
+    };
+    format!("{}, compute capability {major}.{minor}: {kind}", device.name)
 }
 
 /// A test body bound to a backend.
@@ -23,20 +38,27 @@ type Body = Box<dyn FnOnce(&Check) -> std::result::Result<(), Failed> + Send>;
 /// The suite on one backend.
 pub struct Suite {
     name: &'static str,
-    tests: Result<Vec<(String, Body)>>,
+    /// What the tests run on, and the tests.
+    tests: Result<(String, Vec<(String, Body)>)>,
 }
 
 impl Suite {
-    /// The suite on the backend that `open` gives, or the reason why there is none.
-    pub fn new<B: Backend>(name: &'static str, open: impl FnOnce() -> Result<B>) -> Self {
+    /// The suite on the backend that `open` gives, or the reason why there is none; `describe` says
+    /// what it is.
+    pub fn new<B: Backend>(
+        name: &'static str,
+        open: impl FnOnce() -> Result<B>,
+        describe: impl FnOnce(&B) -> String,
+    ) -> Self {
         let bind = |xp: B| {
-            ops::cases::<B>()
+            let tests = ops::cases::<B>()
                 .into_iter()
                 .map(|Case { name, body }| {
                     let xp = xp.clone();
                     (name, Box::new(move |check: &Check| body(&xp, check)) as Body)
                 })
-                .collect()
+                .collect();
+            (describe(&xp), tests)
         };
         Self { name, tests: open().map(bind) }
     }
@@ -44,9 +66,9 @@ impl Suite {
     fn trials(self, required: bool, report: &Arc<Report>) -> Vec<Trial> {
         let backend = self.name;
         match self.tests {
-            Ok(tests) => tests
-                .into_iter()
-                .map(|(operation, body)| {
+            Ok((description, tests)) => {
+                report.present(backend, &description);
+                let test = |(operation, body): (String, Body)| {
                     let report = Arc::clone(report);
                     Trial::test(format!("{backend}::{operation}"), move || {
                         let check = Check::default();
@@ -56,8 +78,9 @@ impl Suite {
                         report.passed(&operation, backend, worst.to_string());
                         Ok(())
                     })
-                })
-                .collect(),
+                };
+                tests.into_iter().map(test).collect()
+            }
             Err(reason) => {
                 // One test stands for all tests of a backend that is not there.
                 let reason = reason.to_string();
@@ -125,7 +148,8 @@ mod tests {
     fn without_cuda(required: &str) -> (Vec<String>, String, bool) {
         let report = Arc::new(Report::default());
         let reason = array_api::Error::BackendUnavailable { backend: "CUDA", reason: "no device".into() };
-        let trials = trials(vec![Suite::new::<Cpu>("cuda", || Err(reason))], required, &report);
+        let trials =
+            trials(vec![Suite::new::<Cpu>("cuda", || Err(reason), |_| String::new())], required, &report);
         let names = trials.iter().map(|trial| trial.name().to_owned()).collect();
         (names, report.to_string(), report.lacks_a_backend())
     }

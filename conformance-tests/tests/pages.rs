@@ -39,7 +39,9 @@ fn the_page_on_the_standard_is_up_to_date() {
 
 /// Public functions that no test body calls, and why.
 const EXEMPT: &[(&str, &str)] = &[
-    ("from_env", "reads the environment of the whole process; from_flag is what it calls"),
+    ("from_env", "reads the environment of the whole process; from_flag does the same with a value"),
+    ("cuda_from_env", "reads the environment of the whole process; from_flag does the same with a value"),
+    ("cuda_device", "opens a backend, which the suite does before any test"),
     ("new", "opens a backend, which the suite does before any test"),
 ];
 

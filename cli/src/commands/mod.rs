@@ -41,8 +41,15 @@ fn speak(speech: Speech) -> Bar {
 fn device(compute: &Compute) -> Result<Device, Failure> {
     limit_threads(compute.threads)?;
     // The environment is looked at even where the flag decides: a wrong value is an error.
-    let from_env = Device::from_env();
-    Ok(if compute.cupy { from_env.and_then(|_| Device::cuda())? } else { from_env? })
+    let cuda = Device::cuda_from_env()? || compute.cupy;
+    match compute.device {
+        Some(ordinal) if cuda => Ok(Device::cuda_device(ordinal.into())?),
+        Some(ordinal) => Err(Failure::Usage(format!(
+            "--device {ordinal} chooses among CUDA devices; add --cupy to run on one"
+        ))),
+        None if cuda => Ok(Device::cuda()?),
+        None => Ok(Device::cpu()),
+    }
 }
 
 /// Has all work done on so many threads.

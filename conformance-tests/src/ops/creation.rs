@@ -1,6 +1,7 @@
 //! Creating arrays, and what an array says of itself.
 
 use array_api::layout::Layout;
+use array_api::{Ellipsis, s};
 use ndarray::{ShapeBuilder, arr2};
 use proptest::prelude::any;
 
@@ -52,9 +53,11 @@ fn full<B: Backend>(xp: &B, check: &Check) -> Outcome {
             for ones in [Array::ones(xp, &shape)?, filled.ones_like()?] {
                 check.same("ones", &ones, &host::build(&shape, |_| T::ONE))?;
             }
-            let empty = Array::<T, B>::empty(xp, &shape)?;
+            // Elements without values are there to be written, and not to be read.
+            let mut empty = Array::<T, B>::empty(xp, &shape)?;
             check.equal("shape of empty", empty.shape().to_vec(), shape.clone())?;
-            check.equal("elements of empty", empty.to_vec()?.len(), shape.iter().product())
+            empty.assign(s![Ellipsis], &Array::full(xp, &[], value)?)?;
+            check.same("empty, written to", &empty, &host::build(&shape, |_| value))
         })
     }
     for_all_types!(body, xp, check);

@@ -1,0 +1,225 @@
+//! Products of CSR matrices.
+//!
+//! Kernels of our own, and not cuSPARSE: the products here are with many dense columns or with other
+//! thin matrices, results must not depend on the order in which threads meet, which cuSPARSE does
+//! not promise for transposed products, and the weighted Gram matrix of two matrices is not in it.
+//!
+//! Sums over rows are cut into chunks: a thread goes through the rows of its chunk in order, and the
+//! partial results, in double precision, are added in the order of the chunks.
+
+use super::driver::Arguments;
+use super::{Cuda, CudaBuffer, Source, type_name};
+use crate::backend::{CsrView, Sparse, Storage, View};
+use crate::{Float, Result};
+
+/// Kernels of products.
+struct Products<T>(std::marker::PhantomData<T>);
+
+/// Threads that keep a device busy.
+const BUSY: usize = 1 << 15;
+
+/// Bytes that partial results may take.
+const PARTIAL_BYTES: usize = 256 << 20;
+
+/// Rows that are worth a thread.
+const ROWS: usize = 64;
+
+fn source<T: Float>() -> Source {
+    Source {
+        description: format!("products of CSR matrices of {}", T::DTYPE),
+        text: format!(
+            r#"
+typedef {t} T;
+struct Csr {{ const int *indptr, *indices; const T *data; i64 first, rows, columns; }};
+struct Axes {{ i64 offset, batch, row, column; }};
+// A thread for each element of the result.
+extern "C" __global__ void matmul(Csr a, const T *x, Axes axes, i64 n, T *out, i64 elements) {{
+    i64 i = thread_number();
+    if (i >= elements) return;
+    i64 line = divide(i, n), k = i - line * n, b = divide(line, a.rows), row = a.first + line - b * a.rows;
+    const T *from = x + axes.offset + b * axes.batch + k * axes.column;
+    double sum = 0;
+    for (i64 e = a.indptr[row]; e < a.indptr[row + 1]; ++e) {{
+        sum += (double)a.data[e] * (double)from[a.indices[e] * axes.row];
+    }}
+    out[i] = (T)sum;
+}}
+// A thread for each chunk of rows, batch entry and dense column; partial results
+// [chunk][batch][column of a][dense column].
+extern "C" __global__ void transposed(
+    Csr a, const T *x, Axes axes, i64 batch, i64 n, i64 height, double *partial, i64 threads
+) {{
+    i64 i = thread_number();
+    if (i >= threads) return;
+    i64 line = divide(i, n), k = i - line * n, chunk = divide(line, batch), b = line - chunk * batch;
+    double *out = partial + line * a.columns * n + k;
+    i64 end = (chunk + 1) * height < a.rows ? (chunk + 1) * height : a.rows;
+    for (i64 row = chunk * height; row < end; ++row) {{
+        double value = x[axes.offset + b * axes.batch + row * axes.row + k * axes.column];
+        for (i64 e = a.indptr[a.first + row]; e < a.indptr[a.first + row + 1]; ++e) {{
+            out[a.indices[e] * n] += (double)a.data[e] * value;
+        }}
+    }}
+}}
+// A thread for each chunk of rows and batch entry; partial results
+// [chunk][batch][column of a][column of b].
+extern "C" __global__ void gram(
+    Csr a, Csr b, const T *w, Axes axes, i64 batch, i64 m, i64 height, double *partial, i64 threads
+) {{
+    i64 line = thread_number();
+    if (line >= threads) return;
+    i64 chunk = divide(line, batch), entry = line - chunk * batch;
+    // Either m rows for every entry, or m rows for each.
+    i64 left = a.first + (a.rows == m ? 0 : entry * m), right = b.first + (b.rows == m ? 0 : entry * m);
+    double *out = partial + line * a.columns * b.columns;
+    i64 end = (chunk + 1) * height < m ? (chunk + 1) * height : m;
+    for (i64 row = chunk * height; row < end; ++row) {{
+        double weight = w[axes.offset + entry * axes.batch + row * axes.row];
+        for (i64 e = a.indptr[left + row]; e < a.indptr[left + row + 1]; ++e) {{
+            double scaled = weight * (double)a.data[e];
+            double *to = out + a.indices[e] * b.columns;
+            for (i64 f = b.indptr[right + row]; f < b.indptr[right + row + 1]; ++f) {{
+                to[b.indices[f]] += scaled * (double)b.data[f];
+            }}
+        }}
+    }}
+}}
+extern "C" __global__ void add_chunks(const double *partial, i64 chunks, T *out, i64 n) {{
+    i64 i = thread_number();
+    if (i >= n) return;
+    double sum = 0;
+    for (i64 chunk = 0; chunk < chunks; ++chunk) sum += partial[chunk * n + i];
+    out[i] = (T)sum;
+}}
+"#,
+            t = type_name(T::DTYPE),
+        ),
+        kernels: &["matmul", "transposed", "gram", "add_chunks"],
+    }
+}
+
+/// `struct Csr` of the kernels.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+struct KernelCsr {
+    indptr: u64,
+    indices: u64,
+    data: u64,
+    first: i64,
+    rows: i64,
+    columns: i64,
+}
+
+fn kernel_csr<T: Float>(cuda: &Cuda, a: &CsrView<'_, T, Cuda>) -> Result<KernelCsr> {
+    Ok(KernelCsr {
+        indptr: a.indptr.address(&cuda.0, 0)?,
+        indices: a.indices.address(&cuda.0, 0)?,
+        data: a.data.address(&cuda.0, 0)?,
+        first: a.rows.start as i64,
+        rows: a.rows.len() as i64,
+        columns: a.columns as i64,
+    })
+}
+
+/// `struct Axes` of the kernels: offset and strides of a view of two or three axes.
+fn axes<T: Float>(x: View<'_, T, Cuda>) -> [i64; 4] {
+    let mut axes = [x.layout.offset() as i64, 0, 0, 0];
+    for (axis, &stride) in axes[1..].iter_mut().zip(x.layout.strides()) {
+        *axis = stride as i64;
+    }
+    axes
+}
+
+/// Rows of a chunk, and the number of chunks, for `rows` rows that `threads` threads go through each,
+/// with `elements` elements of partial results a chunk.
+fn chunks(rows: usize, threads: usize, elements: usize) -> (usize, usize) {
+    let room = PARTIAL_BYTES / (elements.max(1) * size_of::<f64>());
+    let wanted = BUSY.div_ceil(threads.max(1)).min(rows.div_ceil(ROWS)).min(room).max(1);
+    let height = rows.div_ceil(wanted).max(1);
+    (height, rows.div_ceil(height).max(1))
+}
+
+/// The sum over chunks that `run` leaves in the partial results it is given the address of.
+fn summed<T: Float>(
+    cuda: &Cuda,
+    chunks: usize,
+    elements: usize,
+    run: impl FnOnce(u64) -> Result<()>,
+) -> Result<CudaBuffer<T>> {
+    let mut out = cuda.allocate(elements)?;
+    if elements == 0 {
+        return Ok(out);
+    }
+    let mut partial = CudaBuffer::<f64>::zeros(&cuda.0, chunks * elements)?;
+    let address = partial.address_mut(&cuda.0, 0)?;
+    run(address)?;
+    let arguments =
+        Arguments::default().value(address).value(chunks).value(out.address_mut(&cuda.0, 0)?).value(elements);
+    cuda.for_each::<Products<T>>(source::<T>, "add_chunks", elements, arguments)?;
+    Ok(out)
+}
+
+impl Sparse for Cuda {
+    fn csr_matmul<T: Float>(&self, a: CsrView<'_, T, Self>, x: View<'_, T, Self>) -> Result<CudaBuffer<T>> {
+        let (batch, n) = (x.layout.shape()[0], x.layout.shape()[2]);
+        let elements = batch * a.rows.len() * n;
+        let mut out = self.allocate(elements)?;
+        let arguments = Arguments::default()
+            .value(kernel_csr(self, &a)?)
+            .value(x.buffer.address(&self.0, 0)?)
+            .value(axes(x))
+            .value(n)
+            .value(out.address_mut(&self.0, 0)?)
+            .value(elements);
+        self.for_each::<Products<T>>(source::<T>, "matmul", elements, arguments)?;
+        Ok(out)
+    }
+
+    fn csr_matmul_transposed<T: Float>(
+        &self,
+        a: CsrView<'_, T, Self>,
+        x: View<'_, T, Self>,
+    ) -> Result<CudaBuffer<T>> {
+        let (batch, n) = (x.layout.shape()[0], x.layout.shape()[2]);
+        let elements = batch * a.columns * n;
+        let (height, chunks) = chunks(a.rows.len(), batch * n, elements);
+        summed(self, chunks, elements, |partial| {
+            let threads = chunks * batch * n;
+            let arguments = Arguments::default()
+                .value(kernel_csr(self, &a)?)
+                .value(x.buffer.address(&self.0, 0)?)
+                .value(axes(x))
+                .value(batch)
+                .value(n)
+                .value(height)
+                .value(partial)
+                .value(threads);
+            self.for_each::<Products<T>>(source::<T>, "transposed", threads, arguments)
+        })
+    }
+
+    fn csr_weighted_gram<T: Float>(
+        &self,
+        a: CsrView<'_, T, Self>,
+        w: View<'_, T, Self>,
+        b: CsrView<'_, T, Self>,
+    ) -> Result<CudaBuffer<T>> {
+        let (batch, m) = (w.layout.shape()[0], w.layout.shape()[1]);
+        let elements = batch * a.columns * b.columns;
+        let (height, chunks) = chunks(m, batch, elements);
+        summed(self, chunks, elements, |partial| {
+            let threads = chunks * batch;
+            let arguments = Arguments::default()
+                .value(kernel_csr(self, &a)?)
+                .value(kernel_csr(self, &b)?)
+                .value(w.buffer.address(&self.0, 0)?)
+                .value(axes(w))
+                .value(batch)
+                .value(m)
+                .value(height)
+                .value(partial)
+                .value(threads);
+            self.for_each::<Products<T>>(source::<T>, "gram", threads, arguments)
+        })
+    }
+}

@@ -1,0 +1,198 @@
+//! What the CUDA backend costs and how it fails: launches, copies and waits of a fit as the
+//! emulator's meter counts them, memory given back, and the errors that only a device has.
+//!
+//! Without a CUDA device the tests say so and pass, unless `CONFORMANCE_REQUIRE` names `cuda`. What
+//! only the emulator can tell is not asked of a real device.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use array_api::backend::Storage;
+use array_api::ops::Unary;
+use array_api::{Array, Cuda, Error, linalg, s};
+use backdrop::design::{DesignMatrix, Preset};
+use backdrop::fit::FrameFitter;
+use backdrop::geometry::Window;
+use cuda_emulator::client::{Emulator, Meter};
+use ndarray::Array2;
+
+/// The device, for one test at a time: the meter counts for all.
+fn device() -> Option<(Cuda, MutexGuard<'static, ()>)> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    match Cuda::new(0) {
+        Ok(cuda) => Some((cuda, guard)),
+        Err(error) => {
+            let required = std::env::var("CONFORMANCE_REQUIRE").unwrap_or_default();
+            assert!(!required.split(',').any(|name| name.trim() == "cuda"), "{error}");
+            println!("not run: {error}");
+            None
+        }
+    }
+}
+
+/// The device and the emulator that it is.
+fn emulated() -> Option<(Cuda, Emulator, MutexGuard<'static, ()>)> {
+    let (cuda, guard) = device()?;
+    let emulator = Emulator::find();
+    if emulator.is_none() {
+        println!("not run: a real device has no meter");
+    }
+    Some((cuda, emulator?, guard))
+}
+
+const SIZE: usize = 48;
+
+fn fitter(cuda: &Cuda) -> FrameFitter<Cuda> {
+    let window = Window::new(1, (0..SIZE).collect(), (0..SIZE).collect()).unwrap();
+    let preset = Preset::default();
+    let (design1, design2) = (preset.design1(), preset.design2(8));
+    let matrices = DesignMatrix::several(cuda, [&design1, &design2], &window).unwrap();
+    let mut fitter = FrameFitter::new(cuda, matrices, &Array2::from_elem((SIZE, SIZE), true)).unwrap();
+    fitter.set_average(&Array2::from_elem((SIZE, SIZE), 20.0)).unwrap();
+    fitter
+}
+
+/// What a batch of so many frames costs, from the host's pixels to the host's weights.
+fn cost(cuda: &Cuda, emulator: &Emulator, fitter: &FrameFitter<Cuda>, frames: usize) -> (Meter, usize) {
+    let pixels: Vec<f32> = (0..frames * SIZE * SIZE).map(|i| 100.0 + (i % 17) as f32).collect();
+    emulator.reset_meter();
+    let images = Array::from_vec(cuda, pixels, &[frames, SIZE, SIZE]).unwrap();
+    let fitted = fitter.fit(&images).unwrap();
+    (emulator.meter(), fitted.weights1.len() + fitted.weights2.len())
+}
+
+#[test]
+fn a_batch_brings_each_pixel_up_once_and_only_weights_down() {
+    let Some((cuda, emulator, _guard)) = emulated() else { return };
+    let fitter = fitter(&cuda);
+    // The first batch compiles kernels and finds out which indices are in range.
+    cost(&cuda, &emulator, &fitter, 1);
+    let mut of_one = None;
+    for frames in [2, 5, 16] {
+        let (meter, weights) = cost(&cuda, &emulator, &fitter, frames);
+        assert_eq!(meter.up.bytes, (frames * SIZE * SIZE * size_of::<f32>()) as u64, "{frames} frames");
+        assert_eq!(meter.up.copies, 1);
+        // Both sets of weights, and the number of pixels that were not positive.
+        assert_eq!(meter.down.bytes, ((weights + 1) * size_of::<f64>()) as u64, "{frames} frames");
+        assert_eq!((meter.down.copies, meter.synchronisations), (3, 3));
+        // A single frame takes fewer: views of a batch with one entry have no gaps.
+        let launches = (meter.launches, meter.library_calls.clone(), meter.fills.copies, meter.allocations);
+        let expected = of_one.get_or_insert_with(|| launches.clone());
+        assert_eq!(*expected, launches, "the number of launches depends on the number of frames");
+    }
+    assert_eq!(emulator.take_faults(), []);
+}
+
+#[test]
+fn memory_is_given_back() {
+    let Some((cuda, emulator, _guard)) = emulated() else { return };
+    // What earlier tests have dropped is freed when the device comes to it.
+    cuda.synchronize().unwrap();
+    let before = emulator.meter().memory_now;
+    {
+        let fitter = fitter(&cuda);
+        cost(&cuda, &emulator, &fitter, 3);
+        // Data that come up and that nothing ever uses.
+        drop(Array::from_vec(&cuda, vec![1.0_f64; 1000], &[1000]).unwrap());
+        assert!(emulator.meter().memory_now > before);
+    }
+    cuda.synchronize().unwrap();
+    assert_eq!(emulator.meter().memory_now, before);
+    assert_eq!(emulator.take_faults(), []);
+}
+
+#[test]
+fn data_that_come_up_while_the_device_is_at_work_are_waited_for() {
+    let Some((cuda, _guard)) = device() else { return };
+    let size = 300;
+    let ones = Array::ones(&cuda, &[size, size]).unwrap();
+    for round in 0..20 {
+        let busy = ones.matmul(&ones).unwrap();
+        // Several blocks of page-locked memory are on their way at once, and used again.
+        let uploaded = std::thread::scope(|scope| {
+            let upload =
+                |k: usize| Array::from_vec(&cuda, vec![(round + k) as f64; size * size], &[size, size]);
+            let threads: Vec<_> = (0..6).map(|k| scope.spawn(move || upload(k).unwrap())).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+        });
+        for (k, array) in uploaded.iter().enumerate() {
+            let sum = array.multiply(&busy).unwrap().sum().unwrap().item().unwrap();
+            assert_eq!(sum, ((round + k) * size * size * size) as f64, "round {round}");
+        }
+    }
+}
+
+#[test]
+fn too_little_memory_is_an_error_that_says_how_much_there_is() {
+    let Some((cuda, _guard)) = device() else { return };
+    let free = cuda.free_memory().unwrap();
+    let len = 1 << 44;
+    match cuda.allocate::<f64>(len) {
+        Err(Error::OutOfMemory { requested, free: Some(left) }) => {
+            assert_eq!(requested, len * size_of::<f64>());
+            assert!(left > 0 && left <= cuda.properties().memory);
+        }
+        other => panic!("{other:?}"),
+    }
+    // The device works as before, and the memory can be had.
+    let quarter = Array::full(&cuda, &[free / 4], 1_u8).unwrap();
+    assert_eq!(quarter.slice(s![..10]).unwrap().to_vec().unwrap(), [1; 10]);
+    assert!(cuda.free_memory().unwrap() < free);
+}
+
+/// A function whose definition for a GPU is no CUDA C++.
+struct Nonsense;
+
+impl Unary<f64> for Nonsense {
+    type Out = f64;
+    fn apply(&self, x: f64) -> f64 {
+        x
+    }
+    fn cuda() -> String {
+        "return not_a_function(x);".into()
+    }
+}
+
+#[test]
+fn a_kernel_that_does_not_compile_is_an_error_with_the_compilers_log() {
+    let Some((cuda, _guard)) = device() else { return };
+    let x = Array::ones(&cuda, &[3]).unwrap();
+    let error = x.map(&Nonsense).unwrap_err().to_string();
+    for words in ["compiling a kernel failed", "Nonsense of float64", "not_a_function", "undefined"] {
+        assert!(error.contains(words), "{error}");
+    }
+    assert_eq!(x.exp().unwrap().shape(), [3]);
+}
+
+#[test]
+fn a_matrix_that_is_not_positive_definite_names_the_pivot() {
+    let Some((cuda, _guard)) = device() else { return };
+    let n = 100;
+    let mut a = Array::eye(&cuda, n, None, 0).unwrap();
+    a.assign(s![41, 41], &Array::full(&cuda, &[], -1.0).unwrap()).unwrap();
+    let error = linalg::cholesky(&a).unwrap_err();
+    assert_eq!(error, Error::NotPositiveDefinite { batch: 0, pivot: 41 });
+}
+
+#[test]
+fn a_device_that_is_not_there_is_named() {
+    let Some((_, _guard)) = device() else { return };
+    let count = Cuda::devices().unwrap().len();
+    let error = Cuda::new(count).unwrap_err().to_string();
+    assert!(error.contains(&format!("there is no device {count}")), "{error}");
+}
+
+#[test]
+fn arrays_on_two_devices_do_not_mix() {
+    let Some((first, _guard)) = device() else { return };
+    let Ok(second) = Cuda::new(1) else {
+        println!("not run: there is one device");
+        return;
+    };
+    let x = Array::arange(&first, 0.0, 5.0, 1.0).unwrap();
+    let y = Array::arange(&second, 0.0, 5.0, 1.0).unwrap();
+    assert_eq!(y.exp().unwrap().to_vec().unwrap(), x.exp().unwrap().to_vec().unwrap());
+    assert_eq!(second.properties().ordinal, 1);
+    let error = x.add(&y).unwrap_err().to_string();
+    assert!(error.contains("an array on device 1 meets one on device 0"), "{error}");
+}
