@@ -21,6 +21,18 @@
 //! # Ok::<(), array_api::Error>(())
 //! ```
 //!
+//! There are two backends. [`Cpu`] runs on the processor, with SIMD and on all cores. `Cuda` (feature `cuda`,
+//! on by default) runs on an NVIDIA GPU; building it needs nothing of CUDA, and using it tells what is
+//! missing. `USE_CUPY=True` chooses it, `CUDA_VISIBLE_DEVICES` and `Device::cuda_device` a device:
+//!
+//! ```no_run
+//! use array_api::{Array, Device, Result, dispatch};
+//!
+//! let device = Device::cuda_device(1)?;
+//! let sum = dispatch!(&device, |xp| Array::<f64, _>::ones(xp, &[1000, 1000])?.exp()?.sum()?.item())?;
+//! # Ok::<(), array_api::Error>(())
+//! ```
+//!
 //! Names and meanings are those of the [Python array API standard](https://data-apis.org/array-api/2025.12/)
 //! and of NumPy:
 //!

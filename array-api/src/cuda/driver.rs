@@ -7,17 +7,23 @@
 //!
 //! Source: NVIDIA, *CUDA Driver API Reference Manual*.
 
+mod kernel;
+mod memory;
+
 use std::any::TypeId;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{c_int, c_void};
-use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use cudarc::driver::result::{self, DriverError, device, event, mem_pool, stream};
+use cudarc::driver::result::{self, DriverError, device, mem_pool, stream};
 use cudarc::driver::sys;
 
 use super::compile::{Compiler, Module};
 use crate::{Error, Result};
+
+pub(super) use kernel::{Arguments, Kernel, load};
+pub(super) use memory::Memory;
+use memory::{Event, PINNED_BLOCKS, PINNED_BYTES, Pinned};
 
 /// What is wrong when CUDA cannot be used.
 pub(super) fn unavailable(reason: impl Into<String>) -> Error {
@@ -401,187 +407,5 @@ impl Context {
         // it and its source agree on; the driver copies them before it returns.
         unsafe { result::launch_kernel(kernel.0, (x, y, z), (threads, 1, 1), 0, self.compute, &mut pointers) }
             .map_err(failed("launching a kernel"))
-    }
-}
-
-/// The size that page-locked memory comes in at least.
-const PINNED_BYTES: usize = 64 << 10;
-
-/// Blocks of page-locked memory of one size that may wait for the device.
-const PINNED_BLOCKS: usize = 3;
-
-/// Page-locked host memory.
-struct Pinned {
-    pointer: *mut u8,
-    capacity: usize,
-    /// What must have happened before the memory is used again.
-    busy: Option<Arc<Event>>,
-}
-
-impl Pinned {
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: the pointer is to `capacity` bytes that the driver gave; they are initialised when
-        // they were written before, and `u8` has no invalid values.
-        unsafe { std::slice::from_raw_parts_mut(self.pointer, self.capacity) }
-    }
-
-    fn is_idle(&self) -> bool {
-        self.busy.as_ref().is_none_or(|event| event.has_happened())
-    }
-
-    fn wait(&self) -> Result<()> {
-        self.busy.as_ref().map_or(Ok(()), |event| event.synchronize())
-    }
-}
-
-impl Drop for Pinned {
-    fn drop(&mut self) {
-        // Errors have nobody to go to here; the next call reports the same trouble.
-        let _ = self.wait();
-        // SAFETY: the driver gave the memory, and the device is done with it.
-        let _ = unsafe { result::free_host(self.pointer.cast()) };
-    }
-}
-
-/// A point in a stream.
-struct Event(sys::CUevent);
-
-// SAFETY: the driver's handles may be used from any thread.
-unsafe impl Send for Event {}
-// SAFETY: as above.
-unsafe impl Sync for Event {}
-
-impl Event {
-    fn record(stream: sys::CUstream) -> Result<Self> {
-        let failed = failed("recording an event");
-        let event = event::create(sys::CUevent_flags::CU_EVENT_DISABLE_TIMING).map_err(&failed)?;
-        let event = Self(event);
-        // SAFETY: event and stream are live and of one context.
-        unsafe { event::record(event.0, stream) }.map_err(failed)?;
-        Ok(event)
-    }
-
-    fn has_happened(&self) -> bool {
-        // SAFETY: the event is live.
-        unsafe { event::query(self.0) }.is_ok()
-    }
-
-    fn synchronize(&self) -> Result<()> {
-        // SAFETY: the event is live.
-        unsafe { event::synchronize(self.0) }.map_err(failed("waiting for a copy"))
-    }
-}
-
-impl Drop for Event {
-    fn drop(&mut self) {
-        // SAFETY: the event is live, and nobody else has the handle.
-        let _ = unsafe { event::destroy(self.0) };
-    }
-}
-
-/// Device memory; dropping it frees it when the work queued so far is done.
-pub(super) struct Memory {
-    context: Arc<Context>,
-    address: sys::CUdeviceptr,
-    bytes: usize,
-    /// The arrival of the data, as long as the computing stream does not wait for it.
-    arriving: Mutex<Option<Arc<Event>>>,
-}
-
-impl Memory {
-    /// The address, for work that is queued on the computing stream from now on.
-    pub(super) fn address(&self) -> Result<sys::CUdeviceptr> {
-        self.context.bind()?;
-        let mut arriving = lock(&self.arriving);
-        if let Some(event) = arriving.as_ref() {
-            // SAFETY: stream and event are live and of one context.
-            unsafe {
-                stream::wait_event(
-                    self.context.compute,
-                    event.0,
-                    sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT,
-                )
-            }
-            .map_err(failed("waiting for a copy"))?;
-            *arriving = None;
-        }
-        Ok(self.address)
-    }
-
-    /// The device.
-    pub(super) fn context(&self) -> &Arc<Context> {
-        &self.context
-    }
-}
-
-impl std::fmt::Debug for Memory {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Memory({:#x}, {} bytes)", self.address, self.bytes)
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        // Errors have nobody to go to here; the next call reports the same trouble.
-        if self.address().is_err() {
-            return;
-        }
-        if self.context.pool.is_some() {
-            // SAFETY: the memory is this value's own; work that uses it is queued before.
-            let _ = unsafe { result::free_async(self.address, self.context.compute) };
-        } else {
-            lock(&self.context.freed).entry(self.bytes).or_default().push(self.address);
-        }
-    }
-}
-
-/// A kernel.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Kernel(sys::CUfunction);
-
-// SAFETY: the driver's handles may be used from any thread.
-unsafe impl Send for Kernel {}
-// SAFETY: as above.
-unsafe impl Sync for Kernel {}
-
-/// Loads the text of a module and finds its kernels. Modules stay until the process ends.
-pub(super) fn load(ptx: &std::ffi::CStr, kernels: &[&'static str]) -> Result<Vec<(&'static str, Kernel)>> {
-    let refused = |error: DriverError| match error.0 {
-        sys::CUresult::CUDA_ERROR_UNSUPPORTED_PTX_VERSION => unavailable(
-            "the driver is older than the compiler (libnvrtc); update the driver, or put an older libnvrtc \
-             into LD_LIBRARY_PATH",
-        ),
-        _ => failed("loading a kernel")(error),
-    };
-    // SAFETY: `ptx` is a text that ends with a zero byte.
-    let module = unsafe { result::module::load_data(ptx.as_ptr().cast()) }.map_err(refused)?;
-    let find = |&name: &&'static str| {
-        let text = std::ffi::CString::new(name).map_err(|_| unavailable("a kernel's name holds a zero"))?;
-        // SAFETY: the module is live.
-        let function =
-            unsafe { result::module::get_function(module, text) }.map_err(failed("finding a kernel"))?;
-        Ok((name, Kernel(function)))
-    };
-    kernels.iter().map(find).collect()
-}
-
-/// The arguments of a kernel, in its order.
-#[derive(Default)]
-pub(super) struct Arguments {
-    words: Vec<u64>,
-    starts: Vec<usize>,
-}
-
-impl Arguments {
-    /// Adds a number or a structure of numbers.
-    pub(super) fn value<T: Copy>(mut self, value: T) -> Self {
-        self.starts.push(self.words.len());
-        let words = size_of::<T>().div_ceil(8).max(1);
-        let mut bytes = vec![MaybeUninit::new(0_u64); words];
-        // SAFETY: there is room for the value; what it does not fill stays zero.
-        unsafe { bytes.as_mut_ptr().cast::<T>().write(value) };
-        // SAFETY: every word was initialised, and values passed here have no padding.
-        self.words.extend(bytes.into_iter().map(|word| unsafe { word.assume_init() }));
-        self
     }
 }
