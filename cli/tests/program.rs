@@ -175,10 +175,12 @@ fn a_fit_on_cuda_gives_the_background_of_the_cpu() {
     let background = |models: &str| {
         let model = Model::load(&dir.path().join(models).join(MODEL_NAME)).unwrap();
         let pixels: Vec<usize> = (0..64).collect();
-        model.evaluate(&Cpu::new(), &[0, 3], &pixels, &pixels).unwrap()
+        model.evaluate(&Cpu::new(), &[0, 1, 2, 3, 4], &pixels, &pixels).unwrap()
     };
     fit(dir.path()).assert().success();
     let expected = background("models");
+    // Frames with a quality flag have no background.
+    assert!(expected.iter().filter(|value| value.is_finite()).count() >= 64 * 64);
     for (models, flag) in [("by-flag", true), ("by-environment", false)] {
         let mut command = backdrop(dir.path());
         command.args(["fit", "--in-dir", "frames", "--cutout-size", "64", "--json", "--out-dir", models]);
@@ -190,7 +192,8 @@ fn a_fit_on_cuda_gives_the_background_of_the_cpu() {
         let result = command.assert().success();
         assert_eq!(json(&result.get_output().stdout)["backend"], "cuda");
         for (found, expected) in background(models).iter().zip(&expected) {
-            assert!((found - expected).abs() <= 1e-8 * expected.abs(), "{found} is not {expected}");
+            let as_before = (found - expected).abs() <= 1e-8 * expected.abs();
+            assert!(as_before || (found.is_nan() && expected.is_nan()), "{found} is not {expected}");
         }
     }
     let model = format!("by-flag/{MODEL_NAME}");
