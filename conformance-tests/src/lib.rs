@@ -21,4 +21,4 @@ mod testing;
 pub mod tolerance;
 
 pub use report::Report;
-pub use suite::{Suite, backends, trials};
+pub use suite::{Suite, backends, complaints, trials};

@@ -32,6 +32,17 @@ fn describe_cuda(cuda: &Cuda) -> String {
     format!("{}, compute capability {major}.{minor}: {kind}", device.name)
 }
 
+/// What the emulator, if it was used, holds against tests that have passed: faults, and memory of a
+/// device that was not given back.
+pub fn complaints() -> Vec<String> {
+    let Some(emulator) = Emulator::find() else { return Vec::new() };
+    let leaks = emulator.leaks().into_iter().filter(|leak| leak.what == "device memory");
+    let leaks =
+        leaks.map(|leak| format!("{} bytes of device memory were never freed: {}", leak.bytes, leak.label));
+    let faults = emulator.take_faults().into_iter().map(|fault| fault.message);
+    faults.chain(leaks).collect()
+}
+
 /// A test body bound to a backend.
 type Body = Box<dyn FnOnce(&Check) -> std::result::Result<(), Failed> + Send>;
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use conformance_tests::{Report, backends, trials};
+use conformance_tests::{Report, backends, complaints, trials};
 use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
@@ -15,6 +15,12 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     println!("{report}");
+    let complaints = complaints();
+    complaints.iter().for_each(|complaint| println!("{complaint}"));
     // Selecting tests by name may leave out the one that fails for a backend that is required.
-    if report.lacks_a_backend() { ExitCode::FAILURE } else { conclusion.exit_code() }
+    if report.lacks_a_backend() || !complaints.is_empty() {
+        ExitCode::FAILURE
+    } else {
+        conclusion.exit_code()
+    }
 }
