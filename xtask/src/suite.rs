@@ -28,23 +28,34 @@ pub fn run(
         Device::Emulated => step("tests, with an emulated CUDA device"),
         Device::Real => step("tests, with a real CUDA device"),
     }
-    let mut command = cargo();
-    command.arg("test");
-    if !selects_packages(arguments) {
-        command.arg("--workspace");
-    }
-    command.args(arguments).envs(environment::variables(workspace, device)?);
-    let status = command.status().context("cannot start cargo")?;
-    if !status.success() {
+    let test = |arguments: &[&str]| -> anyhow::Result<ExitCode> {
+        let mut command = cargo();
+        command.arg("test").args(arguments).envs(environment::variables(workspace, device)?);
+        let status = command.status().context("cannot start cargo")?;
         // A signal ends it without a code.
-        let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-        return Ok(ExitCode::from(code));
+        let code = if status.success() { Some(0) } else { status.code() };
+        Ok(ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+    };
+    if arguments.is_empty() {
+        // The examples in the documentation come last, so that the last lines are those of the tests.
+        let code = test(&["--workspace", "--lib", "--bins", "--tests"])?;
+        if code != ExitCode::SUCCESS {
+            return Ok(code);
+        }
+        assemble::run(workspace)?;
+        step("examples in the documentation");
+        return test(&["--workspace", "--doc"]);
     }
+    let mut words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if !selects_packages(arguments) {
+        words.insert(0, "--workspace");
+    }
+    let code = test(&words)?;
     // A choice of tests may compile no kernels.
-    if arguments.is_empty() || kernels.exists() {
+    if code == ExitCode::SUCCESS && kernels.exists() {
         assemble::run(workspace)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 /// Whether arguments of `cargo test` say which packages to test. What follows `--` is for the tests.

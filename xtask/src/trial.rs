@@ -123,9 +123,7 @@ fn failed_tests(output: &str) -> Vec<String> {
         let (name, outcome) = line.strip_prefix("test ")?.split_once(" ... ")?;
         (outcome == "FAILED").then(|| format!("`{}`", name.trim_end()))
     };
-    let mut tests: Vec<_> = output.lines().filter_map(failed).collect();
-    tests.sort();
-    tests
+    output.lines().filter_map(failed).collect()
 }
 
 /// What is wrong with the end of a test program beyond its failed tests.
@@ -150,7 +148,7 @@ mod tests {
                       failures:\n    memory_is_given_back\n\n\
                       test result: FAILED. 1 passed; 1 failed; 1 ignored\n\
                       test cuda::spline::rows        ... ok\ntest cuda::spline::evaluate    ... FAILED\n";
-        assert_eq!(failed_tests(output), ["`cuda::spline::evaluate`", "`memory_is_given_back`"]);
+        assert_eq!(failed_tests(output), ["`memory_is_given_back`", "`cuda::spline::evaluate`"]);
         assert!(failed_tests("running 0 tests\n\ntest result: ok. 0 passed; 0 failed\n").is_empty());
     }
 
