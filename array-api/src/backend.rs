@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use crate::layout::Layout;
 use crate::ops::{Binary, Reduction, Unary};
-use crate::{Element, Float, Numeric, Result};
+use crate::{Element, Error, Float, Numeric, Result};
 
 /// A buffer seen through a layout: the input of a primitive.
 #[derive(Debug)]
@@ -39,6 +39,17 @@ pub struct Tile {
     pub batch: Range<usize>,
     /// Which rows of each.
     pub rows: Range<usize>,
+}
+
+/// Checks that a tile gave as many elements as belong there.
+pub(crate) fn check_tile(found: usize, expected: usize) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::InvalidArgument {
+        operation: "tiles",
+        reason: format!("a tile gave {found} elements where {expected} belong"),
+    })
 }
 
 /// Memory and scheduling: the ground that the chapters stand on.

@@ -188,6 +188,15 @@ impl Layout {
         result
     }
 
+    /// The leading axes and the `trailing` last ones as layouts of their own, for a layout that is
+    /// not empty. Both keep the offset.
+    pub fn split(&self, trailing: usize) -> (Self, Self) {
+        let leading = (0..trailing).fold(self.clone(), |rest, _| rest.select(rest.ndim() - 1, 0));
+        let kept = self.ndim() - trailing;
+        let trailing = (0..kept).fold(self.clone(), |rest, _| rest.select(0, 0));
+        (leading, trailing)
+    }
+
     /// The layouts of `N` arrays of one shape with neighbouring axes joined wherever that leaves
     /// all of them regular, so that loops have few and long axes. There is always one axis at
     /// least; axes of length 1 are dropped.
@@ -325,6 +334,16 @@ pub fn broadcast_shapes(left: &[usize], right: &[usize], operation: &'static str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_parts_of_a_view_name_its_elements() {
+        let view = Layout::contiguous(&[4, 5, 6]).permute(&[2, 0, 1]).slice(0, 5, -2, 3);
+        let (leading, trailing) = view.split(2);
+        assert_eq!((leading.shape(), leading.strides(), leading.offset()), (&[3][..], &[-2][..], 5));
+        assert_eq!((trailing.shape(), trailing.strides(), trailing.offset()), (&[4, 5][..], &[30, 6][..], 5));
+        let (leading, trailing) = view.split(0);
+        assert_eq!((leading.shape(), trailing.shape()), (view.shape(), &[][..]));
+    }
 
     #[test]
     fn contiguous_strides_are_row_major() {

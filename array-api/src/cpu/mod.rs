@@ -17,9 +17,9 @@ mod statistical;
 
 use rayon::prelude::*;
 
-use crate::backend::{Backend, Creation, Storage, Tile, View};
+use crate::backend::{Backend, Creation, Storage, Tile, View, check_tile};
 use crate::layout::Layout;
-use crate::{Array, Element, Error, Result};
+use crate::{Array, Element, Result};
 
 pub use buffer::CpuBuffer;
 
@@ -143,16 +143,6 @@ impl Storage for Cpu {
         error.map_or(Ok(()), Err)?;
         Ok(out)
     }
-}
-
-fn check_tile(found: usize, expected: usize) -> Result<()> {
-    if found == expected {
-        return Ok(());
-    }
-    Err(Error::InvalidArgument {
-        operation: "tiles",
-        reason: format!("a tile gave {found} elements where {expected} belong"),
-    })
 }
 
 impl Creation for Cpu {

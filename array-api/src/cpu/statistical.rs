@@ -103,22 +103,6 @@ fn reduce_rows<T: Element, R: Reduction<T>>(data: &[T], starts: &[usize], out: &
     }
 }
 
-/// The leading and the trailing axes of a layout that is not empty, as layouts of their own.
-fn split_layout(layout: &Layout, trailing: usize) -> (Layout, Layout) {
-    let kept = layout.ndim() - trailing;
-    let mut leading = layout.clone();
-    for _ in 0..trailing {
-        leading = leading.select(leading.ndim() - 1, 0);
-    }
-    let mut rest = layout.clone();
-    for _ in 0..kept {
-        rest = rest.select(0, 0);
-    }
-    let [leading] = Layout::collapse([&leading]);
-    let [rest] = Layout::collapse([&rest]);
-    (leading, rest)
-}
-
 impl Statistical for Cpu {
     fn reduce<T: Element, R: Reduction<T>>(
         &self,
@@ -136,7 +120,8 @@ impl Statistical for Cpu {
         if kept == 0 {
             return Ok(out);
         }
-        let (outer, reduced) = split_layout(x.layout, axes);
+        let (leading, trailing) = x.layout.split(axes);
+        let ([outer], [reduced]) = (Layout::collapse([&leading]), Layout::collapse([&trailing]));
         let across = outer.strides().last() == Some(&1) && reduced.strides().last() != Some(&1);
         let width = outer.shape().last().copied().unwrap_or(1);
         if across && width > 1 {

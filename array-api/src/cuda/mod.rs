@@ -31,7 +31,7 @@ use std::sync::Arc;
 use compile::Source;
 use driver::{Arguments, Context, Kernel};
 
-use crate::backend::{Backend, Creation, Elementwise, Manipulation, Storage, Tile, View};
+use crate::backend::{Backend, Creation, Elementwise, Manipulation, Storage, Tile, View, check_tile};
 use crate::elementwise::binary::Add;
 use crate::layout::Layout;
 use crate::{Array, DType, Element, Error, Result};
@@ -326,16 +326,6 @@ impl Storage for Cuda {
         check_tile(covered, out.len())?;
         Ok(out)
     }
-}
-
-fn check_tile(found: usize, expected: usize) -> Result<()> {
-    if found == expected {
-        return Ok(());
-    }
-    Err(Error::InvalidArgument {
-        operation: "tiles",
-        reason: format!("a tile gave {found} elements where {expected} belong"),
-    })
 }
 
 impl Creation for Cuda {

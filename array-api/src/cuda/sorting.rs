@@ -9,7 +9,7 @@
 use std::marker::PhantomData;
 
 use super::driver::Arguments;
-use super::statistical::{rows, split};
+use super::statistical::rows;
 use super::{Cuda, CudaBuffer, Source, THREADS, kernel_layouts, type_name};
 use crate::backend::{Sorting, Storage, View};
 use crate::{Numeric, Result};
@@ -138,7 +138,7 @@ fn run<T: Numeric, const DESCENDING: bool, const INDEXED: bool>(
         return Pairs::new(cuda, 0, false, false);
     }
     let (rows, length) = rows(x.layout);
-    let (outer, row) = split(x.layout, x.layout.ndim().min(1));
+    let (outer, row) = x.layout.split(x.layout.ndim().min(1));
     let (slots, tiles) = cut(length);
     // Merging compares elements; the last step of a sort by index needs them no more.
     let mut sorted = Pairs::new(cuda, n, !INDEXED || tiles > 1, INDEXED)?;

@@ -12,15 +12,6 @@ use crate::{Element, Float, Result};
 
 pub(super) use reduce::arg_extreme;
 
-/// The leading and the trailing axes of a layout that is not empty, as layouts of their own. Both
-/// keep the offset.
-pub(super) fn split(layout: &Layout, trailing: usize) -> (Layout, Layout) {
-    let leading = (0..trailing).fold(layout.clone(), |rest, _| rest.select(rest.ndim() - 1, 0));
-    let kept = layout.ndim() - trailing;
-    let trailing = (0..kept).fold(layout.clone(), |rest, _| rest.select(0, 0));
-    (leading, trailing)
-}
-
 /// The rows of an array: number and length.
 pub(super) fn rows(layout: &Layout) -> (usize, usize) {
     match layout.shape().split_last() {
@@ -90,16 +81,6 @@ extern "C" __global__ void middle(const T *sorted, i64 length, T *out, i64 rows)
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn both_parts_of_a_view_name_its_elements() {
-        let view = Layout::contiguous(&[4, 5, 6]).permute(&[2, 0, 1]).slice(0, 5, -2, 3);
-        let (leading, trailing) = split(&view, 2);
-        assert_eq!((leading.shape(), leading.strides(), leading.offset()), (&[3][..], &[-2][..], 5));
-        assert_eq!((trailing.shape(), trailing.strides()), (&[4, 5][..], &[30, 6][..]));
-        let (leading, trailing) = split(&view, 0);
-        assert_eq!((leading.shape(), trailing.shape()), (view.shape(), &[][..]));
-    }
 
     #[test]
     fn rows_lie_along_the_last_axis() {

@@ -9,7 +9,6 @@
 
 use std::marker::PhantomData;
 
-use super::split;
 use crate::backend::{Storage, View};
 use crate::cuda::driver::Arguments;
 use crate::cuda::elementwise::short_name;
@@ -197,7 +196,7 @@ fn fold<K: 'static, T: Element, U: Element>(
     if x.layout.is_empty() {
         return cuda.allocate(0);
     }
-    let (mut outer, mut inner) = split(x.layout, axes);
+    let (mut outer, mut inner) = x.layout.split(axes);
     let (kept, count) = (outer.len(), inner.len());
     let mut out = cuda.allocate(kept)?;
     let target = out.address_mut(&cuda.0, 0)?;
@@ -226,7 +225,7 @@ fn fold<K: 'static, T: Element, U: Element>(
         if chunks == 1 {
             return Ok(out);
         }
-        (outer, inner) = split(&Layout::contiguous(&[chunks, kept]).permute(&[1, 0]), 1);
+        (outer, inner) = Layout::contiguous(&[chunks, kept]).permute(&[1, 0]).split(1);
         (name, from, _read) = ("reduce_parts", to, parts);
     }
 }
@@ -291,7 +290,7 @@ mod tests {
     use super::*;
 
     fn plan(shape: &[usize], axes: usize, order: &[usize]) -> Plan {
-        let (outer, inner) = split(&Layout::contiguous(shape).permute(order), axes);
+        let (outer, inner) = Layout::contiguous(shape).permute(order).split(axes);
         Plan::new(&outer, &inner)
     }
 

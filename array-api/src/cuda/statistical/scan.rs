@@ -7,7 +7,7 @@
 
 use std::marker::PhantomData;
 
-use super::{rows, split};
+use super::rows;
 use crate::backend::{Storage, View};
 use crate::cuda::driver::Arguments;
 use crate::cuda::elementwise::short_name;
@@ -111,7 +111,7 @@ pub(super) fn scan<T: Element, O: Binary<T, Out = T>>(
     }
     let (rows, length) = rows(x.layout);
     let (lanes, size, chunks) = cut(length);
-    let (outer, row) = split(x.layout, x.layout.ndim().min(1));
+    let (outer, row) = x.layout.split(x.layout.ndim().min(1));
     let mut totals: CudaBuffer<T> = cuda.allocate(if chunks == 1 { 0 } else { rows * chunks })?;
     let target = out.address_mut(&cuda.0, 0)?;
     let arguments = Arguments::default()
