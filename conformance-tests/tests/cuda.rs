@@ -123,6 +123,22 @@ fn data_that_come_up_while_the_device_is_at_work_are_waited_for() {
 }
 
 #[test]
+fn a_device_without_memory_pools_does_the_same() {
+    if std::env::var_os("CUDA_EMULATOR_POOLS").is_some() || emulated().is_none() {
+        return;
+    }
+    // The emulator is asked once in a process what its devices can do.
+    let tests = ["data_that_come_up", "too_little_memory", "not_positive_definite", "on_two_devices"];
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(tests)
+        .env("CUDA_EMULATOR_POOLS", "0")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("4 passed"), "{text}");
+}
+
+#[test]
 fn too_little_memory_is_an_error_that_says_how_much_there_is() {
     let Some((cuda, _guard)) = device() else { return };
     let free = cuda.free_memory().unwrap();

@@ -20,6 +20,7 @@
 //! |---|---|---|
 //! | `CUDA_EMULATOR_DEVICES` | how many devices there are | 1 |
 //! | `CUDA_EMULATOR_MEMORY` | bytes of memory of each device | 8 GiB |
+//! | `CUDA_EMULATOR_POOLS` | whether devices have memory pools (0: no stream-ordered allocation) | 1 |
 //! | `CUDA_EMULATOR_SEED` | seed of all random orders | random; printed with the first fault |
 //! | `CUDA_EMULATOR_BLAS` | file of the BLAS and LAPACK to delegate to | `libscipy_openblas.so` |
 //! | `CUDA_VISIBLE_DEVICES` | which devices the program sees, as the real driver | all |

@@ -16,6 +16,8 @@ pub(crate) struct Settings {
     pub(crate) memory: u64,
     /// Seed of all random orders.
     pub(crate) seed: u64,
+    /// Whether the devices have memory pools.
+    pub(crate) pools: bool,
 }
 
 impl Settings {
@@ -41,7 +43,8 @@ impl Settings {
         };
         let memory = number("CUDA_EMULATOR_MEMORY", DEFAULT_MEMORY)?;
         let seed = number("CUDA_EMULATOR_SEED", RandomState::new().hash_one("seed"))?;
-        Ok(Self { visible, memory, seed })
+        let pools = number("CUDA_EMULATOR_POOLS", 1)? != 0;
+        Ok(Self { visible, memory, seed, pools })
     }
 }
 
@@ -84,14 +87,18 @@ mod tests {
     #[test]
     fn defaults_and_values() {
         let default = settings(&[]).expect("nothing is set");
-        assert_eq!((default.visible, default.memory), (vec![0], 8 << 30));
+        assert_eq!((default.visible, default.memory, default.pools), (vec![0], 8 << 30, true));
         let set = [
             ("CUDA_EMULATOR_DEVICES", "4"),
             ("CUDA_EMULATOR_MEMORY", "1048576"),
             ("CUDA_EMULATOR_SEED", "7"),
+            ("CUDA_EMULATOR_POOLS", "0"),
             ("CUDA_VISIBLE_DEVICES", "3,1"),
         ];
-        assert_eq!(settings(&set), Ok(Settings { visible: vec![3, 1], memory: 1 << 20, seed: 7 }));
+        assert_eq!(
+            settings(&set),
+            Ok(Settings { visible: vec![3, 1], memory: 1 << 20, seed: 7, pools: false })
+        );
         let error = settings(&[("CUDA_EMULATOR_MEMORY", "8 GB")]).expect_err("not a number");
         assert!(error.starts_with("CUDA_EMULATOR_MEMORY=8 GB:"), "{error}");
         let error = settings(&[("CUDA_EMULATOR_DEVICES", "257")]).expect_err("too many");

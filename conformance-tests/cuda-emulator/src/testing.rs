@@ -36,7 +36,7 @@ impl Session {
     /// Waits for a turn; `seed` decides the random orders.
     pub(crate) fn new(seed: u64) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        initialise_with(Settings { visible: vec![0, 1], memory: MEMORY, seed: 1 });
+        initialise_with(Settings { visible: vec![0, 1], memory: MEMORY, seed: 1, pools: true });
         let mut handle = std::ptr::null_mut();
         succeed!(cuDevicePrimaryCtxRetain(&raw mut handle, 0));
         assert_eq!(handle, context_handle(0));

@@ -85,6 +85,7 @@ exports! {
     }
 
     fn cuMemAllocAsync(address: *mut CUdeviceptr, bytes: usize, stream: CUstream) -> CUresult {
+        pool::check_pools()?;
         let bytes = check_request(address, bytes)?;
         let mut context = current()?;
         let stream = context.stream(stream)?;

@@ -47,13 +47,24 @@ pub(super) fn check(context: &Context, pool: CUmemoryPool) -> Result<(), CUresul
     if device_of(pool)? == context.device { Ok(()) } else { Err(CUresult::CUDA_ERROR_INVALID_VALUE) }
 }
 
+/// The only pool of a device.
+fn pool_of(device: CUdevice) -> Result<CUmemoryPool, CUresult> {
+    check_pools()?;
+    Ok(handle::pack(Kind::Pool, index(device)?, 1))
+}
+
+/// Refuses what takes memory pools on devices that have none.
+pub(super) fn check_pools() -> Result<(), CUresult> {
+    if platform()?.settings.pools { Ok(()) } else { Err(CUresult::CUDA_ERROR_NOT_SUPPORTED) }
+}
+
 exports! {
     fn cuDeviceGetDefaultMemPool(pool: *mut CUmemoryPool, device: CUdevice) -> CUresult {
-        put(pool, handle::pack(Kind::Pool, index(device)?, 1))
+        put(pool, pool_of(device)?)
     }
 
     fn cuDeviceGetMemPool(pool: *mut CUmemoryPool, device: CUdevice) -> CUresult {
-        put(pool, handle::pack(Kind::Pool, index(device)?, 1))
+        put(pool, pool_of(device)?)
     }
 
     fn cuMemPoolSetAttribute(pool: CUmemoryPool, attribute: CUmemPool_attribute, value: *mut c_void) -> CUresult {
