@@ -123,12 +123,27 @@ fn data_that_come_up_while_the_device_is_at_work_are_waited_for() {
 }
 
 #[test]
+fn memory_that_queued_work_reads_is_not_overwritten() {
+    let Some((cuda, _guard)) = device() else { return };
+    let upload = |value: f64| Array::from_vec(&cuda, vec![value; 5000], &[5000]).unwrap();
+    for round in 0..20 {
+        let old = upload(f64::from(round));
+        let sum = old.add_scalar(0.5).unwrap();
+        // Data of the same size may take the place of what is dropped, but not before it is read.
+        drop(old);
+        let new = upload(-1.0);
+        assert_eq!(sum.to_vec().unwrap(), [f64::from(round) + 0.5; 5000]);
+        assert_eq!(new.to_vec().unwrap(), [-1.0; 5000]);
+    }
+}
+
+#[test]
 fn a_device_without_memory_pools_does_the_same() {
     if std::env::var_os("CUDA_EMULATOR_POOLS").is_some() || emulated().is_none() {
         return;
     }
     // The emulator is asked once in a process what its devices can do.
-    let tests = ["data_that_come_up", "too_little_memory", "not_positive_definite", "on_two_devices"];
+    let tests = ["data_that_come_up", "queued_work_reads", "too_little_memory", "not_positive_definite"];
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args(tests)
         .env("CUDA_EMULATOR_POOLS", "0")

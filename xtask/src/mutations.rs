@@ -41,7 +41,7 @@ const fn mutation(
 }
 
 /// All of them.
-pub const MUTATIONS: [Mutation; 16] = [
+pub const MUTATIONS: [Mutation; 17] = [
     mutation(
         "wrong stride in finding an element",
         "array-api/src/cuda/prelude.cuh",
@@ -77,6 +77,12 @@ pub const MUTATIONS: [Mutation; 16] = [
         "array-api/src/cuda/driver/memory.rs",
         "result::free_async(self.address, self.context.compute)",
         "result::free_async(self.address, self.context.transfer)",
+    ),
+    mutation(
+        "data come up over memory in use, without pools",
+        "array-api/src/cuda/driver.rs",
+        "let stream = if self.pool.is_some() { self.transfer } else { self.compute };",
+        "let stream = self.transfer;",
     ),
     mutation(
         "memory never freed",
