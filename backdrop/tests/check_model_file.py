@@ -16,7 +16,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 NAMES = ["PRIMARY", "TIME", "WEIGHTS1", "WEIGHTS2", "JITTER", "BKG", "AVGFRAME"]
-OURS = ["JITPIX", "BKGPIX", "FILES", "MASKS"]
+OURS = ["JITPIX", "BKGPIX", "FILES", "MASKS", "NOISE"]
 INTEGERS = ["SECTOR", "CAMERA", "CCD", "CUTSIZE", "STRPPOLY", "NKNOTS", "SEED"]
 INTEGERS += ["QUALMASK", "AVGMASK", "NINPUTS"]
 TEXTS = ["ORIGIN", "VERSION", "PRESET", "DESIGN1", "DESIGN2", "BACKEND"]
@@ -71,6 +71,10 @@ def check(hdul):
         for axis, column in enumerate(["row", "column"]):
             values = table.data[column]
             require(np.all((values >= 0) & (values < frame[axis])), f"{name} has a pixel outside")
+    noise = hdul["NOISE"]
+    require(noise.columns.names == ["scatter"], f"NOISE has {noise.columns.names}")
+    require(noise.columns.units == ["electrons/s"], f"NOISE has units {noise.columns.units}")
+    require(len(noise.data) == frames, f"NOISE has {len(noise.data)} rows, TIME {frames}")
     files = hdul["FILES"].data["name"]
     require(len(files) == header["NINPUTS"], f"FILES has {len(files)} names")
 

@@ -13,6 +13,7 @@
 //! | 8 | `BKGPIX` | table: `row`, `column` of the background pixels |
 //! | 9 | `FILES` | table: `name` of each input file |
 //! | 10 | `MASKS` | 8-bit image, rows x columns: bit 0 star, bit 1 saturated |
+//! | 11 | `NOISE` | table: `scatter` of a clean pixel about the model, electrons/s, one row a frame |
 //!
 //! HDUs 0 to 6 are those of scatterbrain, the first program of this kind, whose files
 //! are read as models of the preset `standard`; the others may be missing, and so
@@ -79,6 +80,9 @@ pub(super) fn write(model: &Model, path: &Path) -> Result<Writer> {
     file.image("MASKS", &[model.shape.0, model.shape.1], &masks)?;
     file.comment("Bit 0 (value 1) is set where the star mask drops the pixel,")?;
     file.comment("bit 1 (value 2) where the saturation mask does; 0 is a clean pixel.")?;
+
+    file.table("NOISE", &[column("scatter", "electrons/s", &model.scatter)])?;
+    file.comment("1.4826 times the median absolute residual of the pixels in BKGPIX.")?;
     Ok(file)
 }
 
@@ -99,6 +103,7 @@ fn write_primary(file: &mut Writer, model: &Model) -> Result<()> {
     file.integer("SEED", model.seed, "seed of the draw of JITPIX and BKGPIX")?;
     file.integer("QUALMASK", model.quality_bitmask.into(), "flags that forbid fitting a frame")?;
     file.integer("AVGMASK", model.average_bitmask.into(), "flags that forbid averaging a frame")?;
+    file.text("ASTEROID", &model.asteroids, "table of the asteroids that were masked")?;
     file.text("BACKEND", &model.backend, "what the fit ran on")?;
     file.integer("NINPUTS", model.input_files.len() as u64, "number of input files")
 }
@@ -166,6 +171,13 @@ pub(super) fn read(path: &Path) -> Result<Model> {
         }
         None => Vec::new(),
     };
+    let scatter = match find("NOISE") {
+        Some(hdu) => {
+            file.select(hdu)?;
+            file.numbers("scatter")?
+        }
+        None => vec![f64::NAN; tstart.len()],
+    };
     let masks: Array2<u8> = match find("MASKS") {
         Some(hdu) => read_image(&mut file, hdu)?,
         None => Array2::zeros(shape),
@@ -215,6 +227,8 @@ pub(super) fn read(path: &Path) -> Result<Model> {
         average_frame,
         jitter_pixels,
         background_pixels,
+        scatter,
+        asteroids: text("ASTEROID").unwrap_or_default(),
         input_files,
         star_mask: masks.mapv(|bits| bits & STAR == 0),
         saturation_mask: masks.mapv(|bits| bits & SATURATED == 0),

@@ -85,6 +85,8 @@ pub fn file_name(target: Target, format: Format) -> String {
 ///     average_frame: Array2::zeros((2, 3)),
 ///     jitter_pixels: vec![],
 ///     background_pixels: vec![(1, 2)],
+///     scatter: vec![3.5],
+///     asteroids: String::new(),
 ///     input_files: vec!["tess2019140104343-s0012-1-3-0144-s_ffic.fits".into()],
 ///     star_mask: Array2::from_elem((2, 3), true),
 ///     saturation_mask: Array2::from_elem((2, 3), true),
@@ -142,6 +144,11 @@ pub struct Model {
     pub jitter_pixels: Vec<(u32, u32)>,
     /// The pixels that the background components come from, (row, column) in the science area.
     pub background_pixels: Vec<(u32, u32)>,
+    /// Standard deviation of a clean pixel about the model in each frame, in electrons/s: 1.4826
+    /// times the median absolute residual of the background pixels. NaN where it is not known.
+    pub scatter: Vec<f64>,
+    /// The name of the table of asteroids that were masked; empty if there was none.
+    pub asteroids: String,
     /// The names of the files that the frames were read from.
     pub input_files: Vec<String>,
     /// Pixels that no star touches are true, (rows, columns).
@@ -236,6 +243,7 @@ impl Model {
             ("weights2", self.weights2.nrows()),
             ("jitter", self.jitter.nrows()),
             ("background", self.background.nrows()),
+            ("scatter", self.scatter.len()),
         ] {
             if rows != frames {
                 return Err(format!("{frames} frames have a tstart, but {rows} a {name}"));

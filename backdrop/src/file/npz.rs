@@ -9,6 +9,7 @@
 //! | `jitter`, `background` | components, (frames, components), f64 |
 //! | `average_frame` | (rows, columns), electrons/s, f64 |
 //! | `jitter_pixels`, `background_pixels` | (pixels, 2): row and column, u32 |
+//! | `scatter` | of a clean pixel about the model in each frame, electrons/s, f64 |
 //! | `star_mask`, `saturation_mask` | (rows, columns), bool, true = keep |
 //! | `metadata` | the rest as JSON text, its UTF-8 bytes as u8 |
 //!
@@ -57,6 +58,8 @@ struct Metadata {
     average_bitmask: u32,
     software: String,
     backend: String,
+    #[serde(default)]
+    asteroids: String,
     input_files: Vec<String>,
 }
 
@@ -77,6 +80,7 @@ pub(super) fn write(model: &Model, path: &Path) -> Result<Vec<u8>> {
         average_bitmask: model.average_bitmask,
         software: model.software.clone(),
         backend: model.backend.clone(),
+        asteroids: model.asteroids.clone(),
         input_files: model.input_files.clone(),
     };
     let metadata = serde_json::to_vec_pretty(&metadata)
@@ -101,6 +105,7 @@ fn archive(model: &Model, metadata: &[u8]) -> std::result::Result<Vec<u8>, Write
     file.add_array("average_frame", &model.average_frame)?;
     file.add_array("jitter_pixels", &positions(&model.jitter_pixels))?;
     file.add_array("background_pixels", &positions(&model.background_pixels))?;
+    file.add_array("scatter", &aview1(&model.scatter))?;
     file.add_array("star_mask", &model.star_mask)?;
     file.add_array("saturation_mask", &model.saturation_mask)?;
     file.add_array("metadata", &ArrayView1::from(metadata))?;
@@ -148,6 +153,8 @@ pub(super) fn read(path: &Path) -> Result<Model> {
         average_frame,
         jitter_pixels: file.pixels("jitter_pixels")?,
         background_pixels: file.pixels("background_pixels")?,
+        scatter: file.array::<_, Ix1>("scatter")?.to_vec(),
+        asteroids: metadata.asteroids,
         input_files: metadata.input_files,
         star_mask: file.array::<_, Ix2>("star_mask")?,
         saturation_mask: file.array::<_, Ix2>("saturation_mask")?,

@@ -38,6 +38,8 @@ fn model() -> Model {
         average_frame: Array2::from_shape_fn((3, 4), |(row, column)| (10 * row + column) as f64 + 0.125),
         jitter_pixels: vec![(2, 3), (0, 1)],
         background_pixels: vec![],
+        scatter: vec![3.25, f64::NAN, 0.1],
+        asteroids: "asteroids é.csv".into(),
         input_files: vec!["a.fits".into(), "b c.fits ".into(), "d/é%20.fits".into()],
         star_mask: Array2::from_shape_fn((3, 4), |(row, column)| row != column),
         saturation_mask: Array2::from_shape_fn((3, 4), |(row, _)| row != 2),
@@ -50,6 +52,7 @@ fn empty() -> Model {
         tstart: vec![],
         tstop: vec![],
         quality: vec![],
+        scatter: vec![],
         weights1: Array2::zeros((0, 2)),
         weights2: Array2::zeros((0, 1)),
         jitter: Array2::zeros((0, 0)),
@@ -126,7 +129,7 @@ fn data_of_another_target_are_refused_in_words_that_name_both() {
 fn the_fits_file_has_the_layout_that_other_programs_expect() {
     let bytes = bytes_of(&model(), Format::Fits);
     let mut file = Reader::open_bytes(Path::new("model"), &bytes).unwrap();
-    let expected: [(&str, Option<&[u64]>); 11] = [
+    let expected: [(&str, Option<&[u64]>); 12] = [
         ("PRIMARY", Some(&[])),
         ("TIME", None),
         ("WEIGHTS1", Some(&[3, 2])),
@@ -138,6 +141,7 @@ fn the_fits_file_has_the_layout_that_other_programs_expect() {
         ("BKGPIX", None),
         ("FILES", None),
         ("MASKS", Some(&[3, 4])),
+        ("NOISE", None),
     ];
     assert_eq!(file.hdus(), expected.len());
     for (hdu, (name, shape)) in expected.into_iter().enumerate() {
@@ -279,11 +283,13 @@ fn a_file_of_the_original_program_is_a_standard_model() {
         average_frame: Array2::from_elem((5, 5), 99.0),
         jitter_pixels: vec![],
         background_pixels: vec![],
+        scatter: vec![f64::NAN; 2],
+        asteroids: String::new(),
         input_files: vec![],
         star_mask: Array2::from_elem((5, 5), true),
         saturation_mask: Array2::from_elem((5, 5), true),
     };
-    assert_eq!(loaded, expected);
+    assert_eq!(content(&loaded), content(&expected));
 }
 
 #[test]

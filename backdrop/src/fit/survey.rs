@@ -169,6 +169,8 @@ impl Survey {
             average_frame,
             jitter_pixels: Vec::new(),
             background_pixels: Vec::new(),
+            scatter: vec![f64::NAN; frames.len()],
+            asteroids: String::new(),
             input_files: frames.iter().map(|frame| frame.name.clone()).collect(),
             star_mask: masks.star,
             saturation_mask: masks.saturation,

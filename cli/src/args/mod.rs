@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line. A command with many flags has a file of its own.
 
 use std::path::PathBuf;
 
