@@ -39,6 +39,7 @@ pub mod simulate;
 pub mod source;
 pub mod straps;
 mod stream;
+pub mod time;
 
 /// The examples of the front page, compiled as tests.
 #[cfg(doctest)]

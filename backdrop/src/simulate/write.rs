@@ -13,9 +13,10 @@ use crate::fits::Writer;
 use crate::output::write_whole;
 use crate::progress::Progress;
 use crate::source::{FrameInfo, FrameSource, Target};
+use crate::time::utc;
 
 use super::Simulation;
-use super::settings::{SPACECRAFT_CONFIGURATION, utc};
+use super::settings::SPACECRAFT_CONFIGURATION;
 
 /// By how much light reaches the barycentre of the solar system later, in days.
 const BARYCENTRIC_CORRECTION: f64 = 0.005_678;

@@ -1,5 +1,9 @@
 //! The command line. A command with many flags has a file of its own.
 
+mod plot;
+
+pub(crate) use plot::{PictureName, Plot};
+
 use std::path::PathBuf;
 
 use backdrop::design::Preset;
@@ -72,6 +76,9 @@ pub(crate) enum Command {
     /// Write the background of some frames and pixels from a fitted model
     #[command(after_long_help = format!("{MODEL_EXAMPLES}\n\n{EXIT_CODES}"))]
     Model(Model),
+    /// Draw a fitted model: frames, level, components, masks, or a movie
+    #[command(after_long_help = format!("{}\n\n{EXIT_CODES}", plot::EXAMPLES))]
+    Plot(Plot),
     /// Tell what is in a model or a full frame image
     #[command(after_long_help = EXIT_CODES)]
     Info(Info),
