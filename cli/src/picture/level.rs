@@ -4,18 +4,18 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::{
-    BLANK, BLUE, CAPTION, Drawn, FONT, GREEN, LABEL_SIZE, ORANGE, PALE, PURPLE, Page, Picture, Placed, SKY,
-    VERMILION, anchored, axis, draw_caption, text,
+    BLANK, BLUE, CAPTION, Canvas, Drawn, FONT, GREEN, LABEL_SIZE, LABELS, ORANGE, PALE, PURPLE, Page,
+    Picture, Placed, SKY, VERMILION, anchored, axis, draw_caption, text,
 };
 
 /// Sizes in points: the whole width, the column with the legend, the room left of the axis, and the
-/// heights of the chart, of a lane of flags and of the axis of time.
+/// heights of the chart and of a lane of flags.
 const WIDTH: u32 = 2400;
 const KEY: u32 = 560;
 const LEFT: u32 = 210;
 const CHART: u32 = 760;
 const LANE: u32 = 56;
-const AXIS: u32 = 120;
+const MARGIN: u32 = 16;
 
 /// The colours of the lanes, in turn.
 const LANES: [RGBColor; 5] = [VERMILION, PURPLE, ORANGE, GREEN, SKY];
@@ -44,15 +44,15 @@ pub(crate) struct FlagLane {
 
 impl Picture for LevelChart<'_> {
     fn size(&self) -> (u32, u32) {
-        (WIDTH, CAPTION + CHART + LANE * self.lanes.len() as u32 + AXIS)
+        (WIDTH, CAPTION + CHART + LANE * self.lanes.len() as u32 + LABELS + MARGIN)
     }
 
-    fn draw<DB: DrawingBackend<ErrorType: 'static>>(&self, page: &Page<DB>) -> Drawn<Vec<Placed>> {
+    fn draw<DB: Canvas>(&self, page: &Page<DB>) -> Drawn<Vec<Placed>> {
         let (top, rest) = page.split_vertically(CAPTION);
         draw_caption(&top, &self.caption, LEFT)?;
         let (charts, key) = rest.split_horizontally(WIDTH - KEY);
         if self.lanes.is_empty() {
-            self.draw_levels(&charts, AXIS)?;
+            self.draw_levels(&charts, LABELS)?;
         } else {
             let (levels, lanes) = charts.split_vertically(CHART);
             self.draw_levels(&levels, 0)?;
@@ -87,15 +87,17 @@ impl LevelChart<'_> {
         f64::from(low) - room..f64::from(high) + room
     }
 
-    fn draw_levels<DB: DrawingBackend<ErrorType: 'static>>(&self, area: &Page<DB>, below: u32) -> Drawn {
+    fn draw_levels<DB: Canvas>(&self, area: &Page<DB>, below: u32) -> Drawn {
         let (times, levels) = (self.time_range(), self.level_range());
         let (length, height) = (times.end - times.start, levels.end - levels.start);
         let mut chart = ChartBuilder::on(area)
+            .margin_left(MARGIN)
+            .margin_bottom(if below == 0 { 0 } else { MARGIN })
             .x_label_area_size(below)
-            .y_label_area_size(LEFT)
+            .y_label_area_size(LEFT - MARGIN)
             .build_cartesian_2d(times.clone(), levels.clone())?;
-        let level_label = |level: &f64| axis::label(*level, height);
-        let time_label = |time: &f64| axis::label(*time, length);
+        let level_label = |level: &f64| axis::label(*level, height, 7);
+        let time_label = |time: &f64| axis::label(*time, length, 8);
         let mut mesh = chart.configure_mesh();
         mesh.light_line_style(TRANSPARENT)
             .bold_line_style(PALE.stroke_width(2))
@@ -130,18 +132,20 @@ impl LevelChart<'_> {
             let band: Vec<_> = lower.chain(upper).collect();
             chart.draw_series([Polygon::new(band, BLUE.mix(0.25).filled())])?;
             let median: Vec<_> = run.map(|frame| at(self.median, frame)).collect();
-            chart.draw_series([PathElement::new(median, BLUE.stroke_width(4))])?;
+            axis::line(&mut chart, &median, BLUE.stroke_width(4))?;
         }
         Ok(())
     }
 
-    fn draw_lanes<DB: DrawingBackend<ErrorType: 'static>>(&self, area: &Page<DB>) -> Drawn {
+    fn draw_lanes<DB: Canvas>(&self, area: &Page<DB>) -> Drawn {
         let times = self.time_range();
         let length = times.end - times.start;
         let lanes = self.lanes.len() as f64;
         let mut chart = ChartBuilder::on(area)
-            .x_label_area_size(AXIS)
-            .y_label_area_size(LEFT)
+            .margin_left(MARGIN)
+            .margin_bottom(MARGIN)
+            .x_label_area_size(LABELS)
+            .y_label_area_size(LEFT - MARGIN)
             .build_cartesian_2d(times.clone(), 0.0..lanes)?;
         chart
             .configure_mesh()
@@ -150,7 +154,7 @@ impl LevelChart<'_> {
             .disable_y_mesh()
             .y_labels(0)
             .x_labels(8)
-            .x_label_formatter(&|&time| axis::label(time, length))
+            .x_label_formatter(&|&time| axis::label(time, length, 8))
             .x_desc(TIME)
             .label_style((FONT, LABEL_SIZE))
             .set_all_tick_mark_size(10)
@@ -169,7 +173,7 @@ impl LevelChart<'_> {
     }
 
     /// The legend beside the chart, where it hides nothing, and the names of the lanes beside them.
-    fn draw_key<DB: DrawingBackend<ErrorType: 'static>>(&self, area: &Page<DB>) -> Drawn {
+    fn draw_key<DB: Canvas>(&self, area: &Page<DB>) -> Drawn {
         let (swatch, name) = (30, 110);
         let entry = |y: i32, colour: RGBAColor, half: i32, what: &str| -> Drawn {
             area.draw(&Rectangle::new([(swatch, y - half), (swatch + 60, y + half)], colour.filled()))?;
@@ -185,7 +189,12 @@ impl LevelChart<'_> {
         }
         for (i, lane) in self.lanes.iter().enumerate() {
             let y = (CHART + LANE * i as u32 + LANE / 2) as i32;
-            entry(y, LANES[i % LANES.len()].to_rgba(), 18, &format!("{} ({})", lane.name, lane.frames.len()))?;
+            entry(
+                y,
+                LANES[i % LANES.len()].to_rgba(),
+                18,
+                &format!("{} ({})", lane.name, lane.frames.len()),
+            )?;
         }
         Ok(())
     }

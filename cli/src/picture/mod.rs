@@ -47,8 +47,9 @@ const CAPTION_SIZE: u32 = 58;
 const TITLE_SIZE: u32 = 50;
 const LABEL_SIZE: u32 = 38;
 
-/// The height of the caption in points.
+/// The heights of the caption, and of the ticks, labels and name of an axis, in points.
 const CAPTION: u32 = 170;
+const LABELS: u32 = 100;
 
 /// Colours that colour-blind readers tell apart, too (Okabe & Ito 2008).
 pub(crate) const BLUE: RGBColor = RGBColor(0, 114, 178);
@@ -80,7 +81,22 @@ impl Format {
     }
 }
 
-/// Where plotters draws, on any of its backends.
+/// A backend of plotters that pictures are drawn on.
+pub(crate) trait Canvas: DrawingBackend<ErrorType: 'static> {
+    /// Whether a wide line with sharp corners may be drawn in one piece. Plotters' own pixels
+    /// extend such corners to long spikes.
+    const CORNERS: bool;
+}
+
+impl Canvas for BitMapBackend<'_> {
+    const CORNERS: bool = false;
+}
+
+impl Canvas for SVGBackend<'_> {
+    const CORNERS: bool = true;
+}
+
+/// Where plotters draws.
 type Page<DB> = DrawingArea<DB, Shift>;
 type Drawn<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -98,7 +114,7 @@ pub(crate) trait Picture {
     fn size(&self) -> (u32, u32);
 
     /// Draws the lines and the text, and gives the images.
-    fn draw<DB: DrawingBackend<ErrorType: 'static>>(&self, page: &Page<DB>) -> Drawn<Vec<Placed>>;
+    fn draw<DB: Canvas>(&self, page: &Page<DB>) -> Drawn<Vec<Placed>>;
 }
 
 /// Writes a picture to a file, which appears whole or not at all.
@@ -172,17 +188,12 @@ fn svg(picture: &impl Picture) -> Drawn<String> {
 }
 
 /// Draws text, with its upper left corner at `at` in points.
-fn text<DB: DrawingBackend<ErrorType: 'static>>(
-    page: &Page<DB>,
-    text: &str,
-    size: u32,
-    at: (i32, i32),
-) -> Drawn {
+fn text<DB: Canvas>(page: &Page<DB>, text: &str, size: u32, at: (i32, i32)) -> Drawn {
     anchored(page, text, size, at, (HPos::Left, VPos::Top))
 }
 
 /// Draws text, with the point of it that `anchor` says at `at` in points.
-fn anchored<DB: DrawingBackend<ErrorType: 'static>>(
+fn anchored<DB: Canvas>(
     page: &Page<DB>,
     text: &str,
     size: u32,
@@ -194,11 +205,7 @@ fn anchored<DB: DrawingBackend<ErrorType: 'static>>(
 }
 
 /// Draws the two lines of a picture's caption.
-fn draw_caption<DB: DrawingBackend<ErrorType: 'static>>(
-    page: &Page<DB>,
-    caption: &[String; 2],
-    left: u32,
-) -> Drawn {
+fn draw_caption<DB: Canvas>(page: &Page<DB>, caption: &[String; 2], left: u32) -> Drawn {
     text(page, &caption[0], CAPTION_SIZE, (left as i32, 26))?;
     text(page, &caption[1], LABEL_SIZE, (left as i32, 104))
 }
@@ -215,8 +222,8 @@ mod tests {
             (40, 20)
         }
 
-        fn draw<DB: DrawingBackend<ErrorType: 'static>>(&self, page: &Page<DB>) -> Drawn<Vec<Placed>> {
-            page.draw(&Rectangle::new([(0, 0), (39, 1)], BLACK.filled()))?;
+        fn draw<DB: Canvas>(&self, page: &Page<DB>) -> Drawn<Vec<Placed>> {
+            page.draw(&Rectangle::new([(0, 0), (39, 4)], BLACK.filled()))?;
             let mut image = Raster::new(2, 1, RED);
             image.set(1, 0, BLUE);
             Ok(vec![Placed { x: 4, y: 5, image }])

@@ -214,8 +214,7 @@ impl<W: Write> Film<W> {
         let colours = palette.colours.as_flattened();
         match movie.format {
             MovieFormat::Gif => {
-                let mut encoder =
-                    gif::Encoder::new(out, width as u16, height as u16, colours)?;
+                let mut encoder = gif::Encoder::new(out, width as u16, height as u16, colours)?;
                 encoder.set_repeat(gif::Repeat::Infinite)?;
                 let hundredths = (100 + movie.frames_per_second / 2) / movie.frames_per_second;
                 Ok(Self::Gif { encoder, hundredths })
@@ -264,5 +263,120 @@ impl<W: Write> Film<W> {
             Self::Apng(writer) => writer.finish()?,
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::BLANK;
+
+    fn movie(format: MovieFormat, frames: u32) -> Movie {
+        Movie {
+            caption: "Background".to_owned(),
+            shape: (4, 4),
+            range: (0.0, 100.0),
+            frames,
+            frames_per_second: 10,
+            format,
+        }
+    }
+
+    fn strips(values: &[f32]) -> impl Iterator<Item = Result<Strip, Failure>> {
+        let line = |i: usize| format!("frame {i}");
+        values
+            .iter()
+            .enumerate()
+            .map(move |(i, &value)| Ok(Strip { line: line(i), pixels: vec![value; 16], columns: 4 }))
+    }
+
+    /// The colour in the middle of the image in each frame of a GIF, as a viewer puts them together.
+    fn gif_colours(bytes: &[u8]) -> Vec<[u8; 3]> {
+        let mut options = gif::DecodeOptions::new();
+        options.set_color_output(gif::ColorOutput::Indexed);
+        let mut decoder = options.read_info(bytes).unwrap();
+        let palette = decoder.global_palette().unwrap().to_vec();
+        let width = usize::from(decoder.width());
+        let mut screen = vec![0; width * usize::from(decoder.height())];
+        let mut colours = Vec::new();
+        while let Some(frame) = decoder.read_next_frame().unwrap() {
+            let lines = frame.buffer.chunks_exact(frame.width.into());
+            for (line, y) in lines.zip(usize::from(frame.top)..) {
+                screen[y * width + usize::from(frame.left)..][..line.len()].copy_from_slice(line);
+            }
+            let at = usize::from(screen[250 * width + 250]) * 3;
+            colours.push([palette[at], palette[at + 1], palette[at + 2]]);
+        }
+        colours
+    }
+
+    #[test]
+    fn every_frame_of_a_gif_has_the_colours_of_the_one_scale() {
+        let values = [0.0, 100.0, 100.0, f32::NAN, 37.0];
+        let mut bytes = Vec::new();
+        movie(MovieFormat::Gif, 5).write_to(Path::new("x"), &mut bytes, strips(&values)).unwrap();
+        let scale = rounded(0.0, 100.0);
+        let expected = values.map(|value| {
+            let RGBColor(r, g, b) = scale.colour(value);
+            [r, g, b]
+        });
+        assert_eq!(gif_colours(&bytes), expected);
+        let RGBColor(r, g, b) = BLANK;
+        assert_eq!(expected[3], [r, g, b]);
+    }
+
+    #[test]
+    fn an_apng_has_all_frames_and_only_what_has_changed() {
+        let mut bytes = Vec::new();
+        let values = [0.0, 100.0, 50.0];
+        movie(MovieFormat::Apng, 3).write_to(Path::new("x"), &mut bytes, strips(&values)).unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();
+        assert_eq!(reader.info().animation_control().unwrap().num_frames, 3);
+        let mut buffer = vec![0; reader.output_buffer_size().unwrap()];
+        let mut sizes = Vec::new();
+        for _ in values {
+            reader.next_frame(&mut buffer).unwrap();
+            let control = reader.info().frame_control().unwrap();
+            assert_eq!((control.delay_num, control.delay_den), (1, 10));
+            sizes.push((control.width, control.height));
+        }
+        assert_eq!(sizes[0], (512, reader.info().height));
+        // The image, and the number in the line over it.
+        assert!(sizes[1].0 == SIDE / FINER && sizes[1].1 < sizes[0].1 - 100, "{sizes:?}");
+        assert!(reader.next_frame(&mut buffer).is_err());
+    }
+
+    #[test]
+    fn a_failure_on_the_way_leaves_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("film.gif");
+        let frames = strips(&[1.0]).chain([Err(Failure::Interrupted)]);
+        assert!(movie(MovieFormat::Gif, 2).write(&path, false, frames).is_err());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        movie(MovieFormat::Gif, 1).write(&path, false, strips(&[1.0])).unwrap();
+        assert!(path.is_file());
+    }
+
+    #[test]
+    fn what_has_changed_is_found() {
+        let before = [0; 20];
+        let mut after = before;
+        (after[6], after[13]) = (1, 1);
+        let part = Rectangular::changed(Some(&before), &after, (5, 4));
+        assert_eq!(part, Rectangular { left: 1, top: 1, width: 3, height: 2 });
+        assert_eq!(part.cut(&after, 5), [1, 0, 0, 0, 0, 1]);
+        let nothing = Rectangular::changed(Some(&before), &before, (5, 4));
+        assert_eq!((nothing.width, nothing.height), (1, 1));
+    }
+
+    #[test]
+    fn the_palette_has_the_scale_and_black_and_white() {
+        let scale = rounded(0.0, 100.0);
+        let palette = Palette::new(scale);
+        assert_eq!(palette.colours.len(), 256);
+        for colour in [[0; 3], [255; 3]] {
+            assert_eq!(palette.colours[usize::from(nearest(&palette.colours, colour))], colour);
+        }
+        assert!(scale.colours().all(|RGBColor(r, g, b)| palette.colours.contains(&[r, g, b])));
     }
 }

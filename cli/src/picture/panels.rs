@@ -3,11 +3,13 @@
 use std::ops::Range;
 
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, VPos};
 
 use super::raster::Raster;
 use super::scale::Scale;
 use super::{
-    CAPTION, Drawn, FINER, FONT, LABEL_SIZE, Page, Picture, Placed, TITLE_SIZE, axis, draw_caption, text,
+    CAPTION, Canvas, Drawn, FINER, FONT, LABEL_SIZE, LABELS, Page, Picture, Placed, TITLE_SIZE, anchored,
+    axis, draw_caption, text,
 };
 
 /// The usual width and height of an image, in points.
@@ -19,8 +21,8 @@ const LEFT: u32 = 150;
 const MARGIN: u32 = 16;
 const RIGHT: u32 = 60;
 const TITLE: u32 = 152;
-const BELOW: u32 = 112;
-const COLOUR_BAR: u32 = 176;
+const BELOW: u32 = 136;
+const COLOUR_BAR: u32 = 168;
 
 /// The side of a mark in pixels of the file.
 const MARK: u32 = 2;
@@ -88,7 +90,7 @@ impl Picture for Panels<'_> {
         (width, CAPTION + self.title_height() + self.side + BELOW + COLOUR_BAR)
     }
 
-    fn draw<DB: DrawingBackend<ErrorType: 'static>>(&self, page: &Page<DB>) -> Drawn<Vec<Placed>> {
+    fn draw<DB: Canvas>(&self, page: &Page<DB>) -> Drawn<Vec<Placed>> {
         let (top, rest) = page.split_vertically(CAPTION);
         draw_caption(&top, &self.caption, LEFT)?;
         let mut images = Vec::new();
@@ -100,13 +102,7 @@ impl Picture for Panels<'_> {
 }
 
 impl Panel<'_> {
-    fn draw<DB: DrawingBackend<ErrorType: 'static>>(
-        &self,
-        area: &Page<DB>,
-        side: u32,
-        title: u32,
-        images: &mut Vec<Placed>,
-    ) -> Drawn {
+    fn draw<DB: Canvas>(&self, area: &Page<DB>, side: u32, title: u32, images: &mut Vec<Placed>) -> Drawn {
         let (image, bar) = area.split_vertically(title + side + BELOW);
         text(&image, self.title, TITLE_SIZE, (LEFT as i32, 14))?;
         text(&image, self.subtitle, LABEL_SIZE, (LEFT as i32, 84))?;
@@ -116,7 +112,8 @@ impl Panel<'_> {
             .margin_top(title)
             .margin_right(RIGHT)
             .margin_left(MARGIN)
-            .x_label_area_size(BELOW)
+            .margin_bottom(BELOW - LABELS)
+            .x_label_area_size(LABELS)
             .y_label_area_size(LEFT - MARGIN)
             .build_cartesian_2d(0..columns, 0..rows)?;
         let (place, size) = place(chart.plotting_area());
@@ -148,9 +145,8 @@ impl Panel<'_> {
         for y in 0..height {
             let rows = share(height - 1 - y, height, rows);
             for x in 0..width {
-                let pixels = (rows.clone()).flat_map(|row| {
-                    share(x, width, columns).map(move |column| row * columns + column)
-                });
+                let pixels = (rows.clone())
+                    .flat_map(|row| share(x, width, columns).map(move |column| row * columns + column));
                 image.set(x, y, self.content.colour(pixels));
             }
         }
@@ -213,17 +209,13 @@ where
     ((x.start.unsigned_abs() / FINER, y.start.unsigned_abs() / FINER), (size(&x), size(&y)))
 }
 
-fn draw_colour_bar<DB: DrawingBackend<ErrorType: 'static>>(
-    scale: Scale,
-    area: &Page<DB>,
-    images: &mut Vec<Placed>,
-) -> Drawn {
+fn draw_colour_bar<DB: Canvas>(scale: Scale, area: &Page<DB>, images: &mut Vec<Placed>) -> Drawn {
     let (low, high) = scale.ends();
     let mut chart = ChartBuilder::on(area)
         .margin_left(LEFT)
         .margin_right(RIGHT)
-        .margin_bottom(8)
-        .x_label_area_size(BELOW)
+        .margin_bottom(16)
+        .x_label_area_size(LABELS)
         .build_cartesian_2d(low..high, 0.0_f32..1.0)?;
     let (place, (width, height)) = place(chart.plotting_area());
     let mut image = Raster::new(width, height, WHITE);
@@ -237,7 +229,7 @@ fn draw_colour_bar<DB: DrawingBackend<ErrorType: 'static>>(
         .disable_mesh()
         .disable_y_axis()
         .x_labels(6)
-        .x_label_formatter(&|&value| axis::label(value.into(), (high - low).into()))
+        .x_label_formatter(&|&value| axis::label(value.into(), (high - low).into(), 6))
         .x_desc("electrons/s")
         .label_style((FONT, LABEL_SIZE))
         .set_all_tick_mark_size(10)
@@ -245,11 +237,7 @@ fn draw_colour_bar<DB: DrawingBackend<ErrorType: 'static>>(
     Ok(())
 }
 
-fn draw_legend<DB: DrawingBackend<ErrorType: 'static>>(
-    classes: &[Class],
-    marks: &[Marks],
-    area: &Page<DB>,
-) -> Drawn {
+fn draw_legend<DB: Canvas>(classes: &[Class], marks: &[Marks], area: &Page<DB>) -> Drawn {
     let classes = classes.iter().map(|class| (&class.name, class.colour));
     let entries = classes.chain(marks.iter().map(|marks| (&marks.name, marks.colour)));
     for ((name, colour), y) in entries.filter(|(name, _)| !name.is_empty()).zip((0..).step_by(56)) {
@@ -257,7 +245,7 @@ fn draw_legend<DB: DrawingBackend<ErrorType: 'static>>(
         let swatch = [(left, y + 6), (left + 36, y + 42)];
         area.draw(&Rectangle::new(swatch, colour.filled()))?;
         area.draw(&Rectangle::new(swatch, super::DARK))?;
-        text(area, name, LABEL_SIZE, (left + 60, y))?;
+        anchored(area, name, LABEL_SIZE, (left + 60, y + 26), (HPos::Left, VPos::Center))?;
     }
     Ok(())
 }
@@ -327,7 +315,7 @@ mod tests {
         let pixels: Vec<u8> = (0..64).map(|i| u8::from(i % 8 >= 4)).collect();
         let content = Content::Classes { pixels: &pixels, classes: &classes, marks: &marks };
         let image = Panel { title: "", subtitle: "", shape: (8, 8), content }.image((32, 32));
-        assert_eq!(image.get(0, 31), VERMILION);
+        assert_eq!(image.get(1, 30), VERMILION);
         assert_eq!(image.get(22, 2), VERMILION);
         assert_eq!([image.get(10, 10), image.get(20, 10)], [BLUE, ORANGE]);
         // One point for all 64 pixels: half of each.

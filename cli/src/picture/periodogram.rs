@@ -40,8 +40,7 @@ impl Periodogram {
         }
         let length = times[times.len() - 1] - times[0];
         let count = ((0.5 / cadence(times) - 1.0 / length) * length * OVERSAMPLING).floor() as usize + 1;
-        let frequencies: Vec<f64> =
-            (0..count).map(|i| (1.0 + i as f64 / OVERSAMPLING) / length).collect();
+        let frequencies: Vec<f64> = (0..count).map(|i| (1.0 + i as f64 / OVERSAMPLING) / length).collect();
         let series: Vec<Vec<f64>> = series.iter().map(|series| without_mean(series)).collect();
         let at_frequencies: Vec<Vec<f64>> =
             frequencies.par_iter().map(|&frequency| powers(times, &series, frequency)).collect();

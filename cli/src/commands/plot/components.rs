@@ -49,6 +49,8 @@ pub(super) fn chart(model: &Model, kind: Kind) -> ComponentChart<'_> {
     let drawn = components.ncols().min(MAX_DRAWN);
     let series: Vec<Series> = (0..drawn)
         .map(|i| {
+            // The first components, which matter most, but pixels from all over the CCD.
+            let i = if of_pixels { i * components.ncols() / drawn } else { i };
             let name = if of_pixels {
                 let (row, column) = pixels[i];
                 format!("({row}, {column})")

@@ -95,7 +95,8 @@ pub(super) fn caption(model: &Model, frame: usize, wide: bool) -> Result<[String
     let mut line = line(model, frame)?;
     if wide {
         let (rows, columns) = model.shape;
-        line += &format!(" (mid-exposure), quality flags {}, {rows} x {columns} pixels", model.quality[frame]);
+        line +=
+            &format!(" (mid-exposure), quality flags {}, {rows} x {columns} pixels", model.quality[frame]);
     }
     Ok([title, line])
 }

@@ -17,8 +17,8 @@ const GRID: usize = 48;
 /// Frames that are evaluated at once.
 const BATCH: usize = 64;
 
-/// The bits of `DQUALITY` that may keep a frame out (TESS Science Data Products Description Document,
-/// EXP-TESS-ARC-ICD-0014, section 9), and our own, with their names.
+/// The bits of `DQUALITY` that may keep a frame out (TESS Archive Manual, data quality flags), and our
+/// own, with their names.
 const FLAGS: [(u32, &str); 15] = [
     (1, "attitude tweak"),
     (2, "safe mode"),
@@ -89,12 +89,11 @@ impl Levels {
         typical
     }
 
-    /// The lowest and the highest value over some frames, for a scale that they share.
+    /// The lowest and the highest value over some frames, for a scale that they share, but for the 2 %
+    /// of the frames that are most extreme: a glint in one is not to leave all others dark.
     pub(super) fn range(&self, frames: &[usize]) -> (f32, f32) {
-        let fold = |values: &[f32], pick: fn(f32, f32) -> f32| {
-            frames.iter().map(|&frame| values[frame]).fold(f32::NAN, pick)
-        };
-        (fold(&self.lowest, f32::min), fold(&self.highest, f32::max))
+        let of = |values: &[f32]| frames.iter().map(|&frame| values[frame]).collect::<Vec<f32>>();
+        (percentile(&of(&self.lowest), 0.02), percentile(&of(&self.highest), 0.98))
     }
 
     pub(super) fn chart<'a>(&'a self, model: &'a Model) -> LevelChart<'a> {
@@ -102,7 +101,7 @@ impl Levels {
             caption: [
                 format!("Background level of {}", model.target),
                 format!(
-                    "the model on a grid of pixels; frames with a flag out of {} are not fitted",
+                    "the model on a grid of pixels; frames that fail the quality bitmask {} are not fitted",
                     model.quality_bitmask
                 ),
             ],
@@ -154,6 +153,10 @@ mod tests {
         assert_eq!(levels(&[2.0]).typical(|_| true), [0]);
         assert!(levels(&[f32::NAN]).typical(|_| true).is_empty());
         assert_eq!(some.range(&[0, 1, 4]), (4.0, 5.0));
+        // One in a hundred does not count.
+        let mut glint = vec![3.0; 100];
+        glint[40] = 9000.0;
+        assert_eq!(levels(&glint).range(&(0..100).collect::<Vec<_>>()), (3.0, 3.0));
     }
 
     #[test]

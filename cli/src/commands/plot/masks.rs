@@ -5,13 +5,15 @@ use std::path::Path;
 use backdrop::file::Model;
 
 use crate::failure::Failure;
-use crate::picture::{self, BLANK, BLUE, Class, Content, Format, Marks, ORANGE, PALE, Panel, Panels, SIDE, VERMILION};
+use crate::picture::{
+    self, BLANK, BLUE, Class, Content, Format, Marks, ORANGE, PALE, Panel, Panels, SIDE, VERMILION,
+};
 
 /// Draws the masks on the left and, if there are some, the pixels of the components on the right.
 pub(super) fn write(path: &Path, model: &Model, format: Format, overwrite: bool) -> Result<(), Failure> {
     let masks = model.star_mask.iter().zip(&model.saturation_mask);
     let pixels: Vec<u8> =
-        masks.map(|(&star, &saturation)| if !saturation { 2 } else { u8::from(!star) }).collect();
+        masks.map(|(&star, &saturation)| if saturation { u8::from(!star) } else { 2 }).collect();
     let share = |part: usize| format!("{:.2} %", 100.0 * part as f64 / pixels.len().max(1) as f64);
     let count = |class: u8| share(pixels.iter().filter(|&&pixel| pixel == class).count());
     let classes = [

@@ -69,9 +69,8 @@ fn say(args: &Plot, plan: &Plan) -> Result<(), Failure> {
             value
         })
         .collect();
-    let left_out: Vec<Value> = (plan.left_out.iter())
-        .map(|(what, reason)| json!({ "picture": what, "reason": reason }))
-        .collect();
+    let left_out: Vec<Value> =
+        (plan.left_out.iter()).map(|(what, reason)| json!({ "picture": what, "reason": reason })).collect();
     let machine = json!({ "model": args.model, "files": files, "left_out": left_out });
     output::result(args.speech.json, &human, &machine)
 }
