@@ -84,6 +84,22 @@ extern "C" __global__ void gram(
         }}
     }}
 }}
+// A thread for each row.
+extern "C" __global__ void bilinear(Csr a, Csr b, const T *m, Axes axes, T *out) {{
+    i64 row = thread_number();
+    if (row >= a.rows) return;
+    i64 left = a.first + row, right = b.first + row;
+    double sum = 0;
+    for (i64 e = a.indptr[left]; e < a.indptr[left + 1]; ++e) {{
+        const T *from = m + axes.offset + a.indices[e] * axes.batch;
+        double line = 0;
+        for (i64 f = b.indptr[right]; f < b.indptr[right + 1]; ++f) {{
+            line += (double)from[b.indices[f] * axes.row] * (double)b.data[f];
+        }}
+        sum += (double)a.data[e] * line;
+    }}
+    out[row] = (T)sum;
+}}
 extern "C" __global__ void add_chunks(const double *partial, i64 chunks, T *out, i64 n) {{
     i64 i = thread_number();
     if (i >= n) return;
@@ -94,7 +110,7 @@ extern "C" __global__ void add_chunks(const double *partial, i64 chunks, T *out,
 "#,
             t = type_name(T::DTYPE),
         ),
-        kernels: &["matmul", "transposed", "gram", "add_chunks"],
+        kernels: &["matmul", "transposed", "gram", "bilinear", "add_chunks"],
     }
 }
 
@@ -221,5 +237,23 @@ impl Sparse for Cuda {
                 .value(threads);
             self.for_each::<Products<T>>(source::<T>, "gram", threads, arguments)
         })
+    }
+
+    fn csr_bilinear<T: Float>(
+        &self,
+        a: CsrView<'_, T, Self>,
+        m: View<'_, T, Self>,
+        b: CsrView<'_, T, Self>,
+    ) -> Result<CudaBuffer<T>> {
+        let rows = a.rows.len();
+        let mut out = self.allocate(rows)?;
+        let arguments = Arguments::default()
+            .value(kernel_csr(self, &a)?)
+            .value(kernel_csr(self, &b)?)
+            .value(m.buffer.address(&self.0, 0)?)
+            .value(axes(m))
+            .value(out.address_mut(&self.0, 0)?);
+        self.for_each::<Products<T>>(source::<T>, "bilinear", rows, arguments)?;
+        Ok(out)
     }
 }

@@ -1,5 +1,7 @@
 //! Sparse matrices, against the dense ones that they stand for.
 
+mod rowwise;
+
 use array_api::Csr;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any};
@@ -14,10 +16,11 @@ use crate::testing::{
 use crate::tolerance::MATMUL;
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
-    cases!["sparse":
+    let own = cases!["sparse":
         csr, csr_to_dense, csr_matmul, csr_transposed_matmul, csr_left_matmul, csr_rows, weighted_gram, weighted_cross_gram,
         row_pair_products, csr_refuses, csr_scipy,
-    ]
+    ];
+    own.into_iter().chain(rowwise::cases()).collect()
 }
 
 const FILL: Fill = Fill::Between(-9.0, 9.0);
