@@ -7,6 +7,7 @@
 //! once for the fit. Memory is a fixed number of frames, whatever the length of the sector.
 
 mod fitter;
+mod residuals;
 mod survey;
 
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ use crate::source::FrameSource;
 use crate::stream::for_each_batch;
 
 pub use fitter::{FLOOR, Fitted, FrameFitter};
+use residuals::Residuals;
 use survey::Survey;
 
 /// Frames that must pass the average bitmask for an average frame to be used.
@@ -49,8 +51,10 @@ pub struct FitOptions {
     pub frames_per_batch: usize,
     /// Frames that share one mask: a pixel without a value in any of them is masked in all.
     pub mask_window: usize,
-    /// Seed of random draws.
+    /// Seed of the draw of jitter and background pixels.
     pub seed: u64,
+    /// Jitter pixels, and as many background pixels, whose residuals are kept, at most.
+    pub sample_pixels: usize,
 }
 
 impl Default for FitOptions {
@@ -77,6 +81,7 @@ impl FitOptions {
             frames_per_batch: 8,
             mask_window: 100,
             seed: 0,
+            sample_pixels: 5000,
         }
     }
 }
@@ -110,6 +115,8 @@ pub struct FitReport {
     pub setup_time: Duration,
     /// Time for the second pass over the frames: reading and fitting.
     pub fit_time: Duration,
+    /// Time for the principal components of the jitter and background pixels.
+    pub components_time: Duration,
     /// Time spent in reading frames, in both passes; it overlaps with the work.
     pub read_time: Duration,
 }
@@ -164,6 +171,8 @@ pub fn fit<B: Backend>(
         fitter.set_average(&survey.minimum)?;
         report.average_used = true;
     }
+    let mut residuals = Residuals::new(&masks, options, &survey);
+    fitter.set_samples(residuals.pixels())?;
     report.setup_time = start.elapsed();
 
     let start = Instant::now();
@@ -195,6 +204,7 @@ pub fn fit<B: Backend>(
             for (row, &frame) in batch.iter().enumerate() {
                 weights1.row_mut(frame).assign(&fitted.weights1.row(row));
                 weights2.row_mut(frame).assign(&fitted.weights2.row(row));
+                residuals.insert(frame, &fitted.residuals.row(row));
             }
             progress.advance(batch.len());
             Ok(())
@@ -203,7 +213,11 @@ pub fn fit<B: Backend>(
     progress.finish();
     report.fit_time = start.elapsed();
     let average = fitter.average()?;
-    Ok((survey.into_model(xp, source, options, masks, (weights1, weights2), average), report))
+    let start = Instant::now();
+    let mut model = survey.into_model(xp, source, options, masks, (weights1, weights2), average);
+    residuals.into_model(xp, &mut model)?;
+    report.components_time = start.elapsed();
+    Ok((model, report))
 }
 
 fn check(options: &FitOptions) -> Result<()> {

@@ -22,6 +22,7 @@
 //! ```
 
 pub mod background;
+pub mod components;
 pub mod cube;
 pub mod design;
 pub mod error;
@@ -37,8 +38,10 @@ pub mod progress;
 pub mod quality;
 pub mod simulate;
 pub mod source;
+mod statistics;
 pub mod straps;
 mod stream;
+pub mod uncertainty;
 
 /// The examples of the front page, compiled as tests.
 #[cfg(doctest)]

@@ -1,7 +1,10 @@
 //! Which pixels show the background alone: the star mask and the saturation mask, both true where
 //! a pixel is kept, made from the minimum image (the pixel-wise minimum over the good frames).
 
+use array_api::{Array, Backend};
 use ndarray::{Array2, Axis, Zip, s};
+
+use crate::error::Result;
 
 /// Largest gradient of a pixel without a star, in electrons/s per pixel.
 const MAX_GRADIENT: f32 = 25.0;
@@ -14,6 +17,12 @@ const SATURATION_GROWTH: usize = 3;
 
 /// `sigma_f` of a masked pixel; that of a clean one is 1.
 pub const MASKED_SIGMA: f64 = 1e6;
+
+/// `1 / sigma_f` of each pixel, of shape (rows, columns): 1 where the mask is true, else 1e-6.
+pub(crate) fn weights<B: Backend>(xp: &B, keep: &Array2<bool>) -> Result<Array<f64, B>> {
+    let weights = keep.mapv(|keep| if keep { 1.0 } else { 1.0 / MASKED_SIGMA });
+    Ok(Array::from_ndarray(xp, &weights)?)
+}
 
 /// Both masks of an image.
 #[derive(Debug, Clone, PartialEq)]

@@ -33,6 +33,7 @@ The model goes to OUT_DIR/tessbackdrop_sector<S>_camera<C>_ccd<D>.fits.";
 const MODEL_EXAMPLES: &str = "\
 Examples:
   backdrop model MODEL.fits --frames 0 --out frame0.fits
+  backdrop model MODEL.fits --frames 3 --out frame3.fits --sigma frame3_sigma.fits
   backdrop model MODEL.fits --frames 0,5,10..20 --rows 100..200 --columns 0..2048 --out cube.fits
 
 Frames, rows and columns are counted from 0; 10..20 is 10 to 19, and 10.. goes on to the end.";
@@ -161,6 +162,9 @@ pub(crate) struct Fit {
     /// Leave out frames with any of these DQUALITY flags (blown-out ones always)
     #[arg(long, value_name = "BITS", default_value_t = quality::FIT_BITMASK)]
     pub(crate) quality_bitmask: u32,
+    /// Jitter pixels, and as many background pixels, that components are made from, at most
+    #[arg(long, value_name = "N", default_value_t = 5000)]
+    pub(crate) sample_pixels: usize,
     /// Seed of the random draw of jitter and background pixels
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
@@ -194,6 +198,9 @@ pub(crate) struct Model {
     /// The FITS file to write: an image for a single frame, else a cube (frames, rows, columns)
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+    /// Also write the standard deviation of the background, in the same form, to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sigma: Option<PathBuf>,
     /// Frames, such as 0,5,10..20
     #[arg(long, value_name = "LIST", default_value = "..")]
     pub(crate) frames: Selection,

@@ -1,6 +1,7 @@
 //! `backdrop fit`: from a directory of frames to a model.
 
 use array_api::dispatch;
+use backdrop::components::MIN_COMPONENT_FRAMES;
 use backdrop::ffi::{FfiSource, find_ffis};
 use backdrop::file::{Format, Model, file_name};
 use backdrop::fit::{FitOptions, FitReport, fit};
@@ -43,6 +44,8 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
             ("left out", left_out(&report, args.quality_bitmask)),
             ("masked", format!("{:.1} % of the pixels, for stars", 100.0 * report.masked_fraction)),
             ("average frame", average(&report)),
+            ("components", components(&model)),
+            ("scatter", scatter(&model)),
             ("time", times(&report)),
             ("model", format!("{} ({})", path.display(), output::bytes(bytes))),
         ])
@@ -67,6 +70,7 @@ fn options(args: &Fit) -> FitOptions {
         max_frames: args.max_frames,
         frames_per_batch: args.frames_per_rank.into(),
         seed: args.seed,
+        sample_pixels: args.sample_pixels,
         ..options
     }
 }
@@ -100,6 +104,35 @@ fn average(report: &FitReport) -> String {
     }
 }
 
+/// What became of the jitter and background pixels.
+fn components(model: &Model) -> String {
+    let (jitter, background) = (model.jitter_pixels.len(), model.background_pixels.len());
+    let fitted = model.scatter.iter().filter(|scatter| scatter.is_finite()).count();
+    if fitted >= MIN_COMPONENT_FRAMES {
+        let (of_jitter, of_background) = (model.jitter.ncols(), model.background.ncols());
+        format!("{of_jitter} of {jitter} jitter pixels, {of_background} of {background} background pixels")
+    } else {
+        format!(
+            "none: they take {MIN_COMPONENT_FRAMES} frames; the series of {jitter} jitter and {background} \
+             background pixels are kept"
+        )
+    }
+}
+
+/// The scatter of clean pixels about the model.
+fn scatter(model: &Model) -> String {
+    let mut known: Vec<f64> = model.scatter.iter().copied().filter(|scatter| scatter.is_finite()).collect();
+    known.sort_by(f64::total_cmp);
+    match known[..] {
+        [] => "not known: no clean pixels".to_owned(),
+        [least, ..] => format!(
+            "{least:.2} to {:.2} electrons/s, {:.2} in the middle",
+            known[known.len() - 1],
+            known[known.len() / 2]
+        ),
+    }
+}
+
 fn times(report: &FitReport) -> String {
     let [survey, setup, fit] =
         [report.survey_time, report.setup_time, report.fit_time].map(|time| time.as_secs_f64());
@@ -123,6 +156,7 @@ pub(super) fn report_json(report: &FitReport) -> Value {
         "survey_seconds": report.survey_time.as_secs_f64(),
         "setup_seconds": report.setup_time.as_secs_f64(),
         "fit_seconds": report.fit_time.as_secs_f64(),
+        "components_seconds": report.components_time.as_secs_f64(),
         "read_seconds": report.read_time.as_secs_f64(),
     })
 }
