@@ -173,6 +173,15 @@ pub enum Error {
         column: usize,
     },
 
+    /// A table that was made elsewhere lacks a column or holds an impossible value.
+    #[error("{}: {reason}", path.display())]
+    BadTable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line and the column.
+        reason: String,
+    },
+
     /// An argument has a value that it cannot have.
     #[error("{0}")]
     InvalidArgument(String),

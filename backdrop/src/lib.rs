@@ -21,6 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod asteroids;
 pub mod background;
 pub mod components;
 pub mod cube;

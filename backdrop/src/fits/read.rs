@@ -10,7 +10,7 @@ use std::str::FromStr;
 use fitsio::sys;
 
 use super::layout::{Extent, walk};
-use super::{Handle, Kind, Number, TEXT_LEN, c_name, text_of};
+use super::{BLOCK, Handle, Kind, Number, TEXT_LEN, c_name, text_of};
 use crate::error::{Error, Result};
 
 /// An open FITS file, positioned at one of its header-data units (HDUs, counted from 0).
@@ -35,6 +35,19 @@ pub(crate) struct Image {
     pub floating: bool,
     /// Whether the image is tile-compressed inside a table.
     pub compressed: bool,
+}
+
+/// What the header says of a column of a table.
+#[derive(Debug)]
+struct Field {
+    /// Its place, counted from 1.
+    number: c_int,
+    /// CFITSIO's code of the type of its values.
+    kind: c_int,
+    /// Values a row; of text, characters a row.
+    repeat: usize,
+    /// Bytes of a value; of text, characters of one.
+    width: usize,
 }
 
 impl Reader<'static> {
@@ -283,7 +296,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Error::Fits`] if there is no such column, it holds something else.
     pub fn numbers<T: Number + Default>(&mut self, name: &str) -> Result<Vec<T>> {
-        let (column, repeat) = self.column(name)?;
+        let Field { number: column, repeat, .. } = self.field(name)?;
         if repeat != 1 {
             return Err(self.refused(&format!("column {name} has {repeat} values a row, not 1")));
         }
@@ -304,49 +317,79 @@ impl<'a> Reader<'a> {
         Ok(out)
     }
 
-    /// The current HDU's table of one column, which holds text, one string a row;
-    /// trailing spaces, which FITS does not distinguish from padding, are dropped.
+    /// A column of text of the current HDU's table, by name, one string a row; trailing
+    /// spaces, which FITS does not distinguish from padding, are dropped.
     ///
     /// # Errors
-    /// [`Error::Fits`] if the column has another name or is not the only one, or
-    /// the file ends before it.
+    /// [`Error::Fits`] if there is no such column, or it holds something else.
     pub fn texts(&mut self, name: &str) -> Result<Vec<String>> {
-        let (_, width) = self.column(name)?;
-        if self.number("TFIELDS") != Some(1) || self.number("NAXIS1") != Some(width) {
-            return Err(self.refused(&format!("column {name} is not the only one")));
+        /// CFITSIO reads text by way of a buffer of ten of these, which it does not watch.
+        const LONGEST: usize = BLOCK;
+        let Field { number, kind, repeat, width } = self.field(name)?;
+        if kind != sys::TSTRING as c_int {
+            return Err(self.refused(&format!("column {name} holds no text")));
+        }
+        // A text of a table in ASCII counts as one value.
+        if repeat != width && repeat != 1 {
+            return Err(self.refused(&format!("column {name} has several texts a row, not 1")));
+        }
+        if width > LONGEST {
+            return Err(self
+                .refused(&format!("column {name} has texts of {width} characters, the most is {LONGEST}")));
         }
         let rows = self.rows()?;
-        // All of them are in the file, so that this is no more than the file has.
-        let mut bytes = vec![0; rows * width];
-        if !bytes.is_empty() {
-            let count = element(bytes.len() as u64);
-            self.handle.call(&self.cannot(&format!("read column {name}")), |file, status| {
-                // SAFETY: `bytes` has room for `count` bytes.
-                unsafe { sys::ffgtbb(file, 1, 1, count, bytes.as_mut_ptr(), status) };
-            })?;
+        if rows == 0 || width == 0 {
+            return Ok(vec![String::new(); rows]);
         }
-        let text = |row: &[u8]| {
-            let end = row.iter().position(|&byte| byte == 0).unwrap_or(width);
-            String::from_utf8_lossy(&row[..end]).trim_end().to_owned()
+        // All of them are in the file, so that this is no more than the file has, and a NUL each.
+        let mut bytes = vec![0_u8; rows * (width + 1)];
+        let mut texts: Vec<_> =
+            bytes.chunks_exact_mut(width + 1).map(|text| text.as_mut_ptr().cast()).collect();
+        self.handle.call(&self.cannot(&format!("read column {name}")), |file, status| {
+            let (count, mut any) = (element(rows as u64), 0);
+            // SAFETY: `count` addresses, each with room for the column's width and a NUL; the null
+            // pointer says that undefined cells are not asked for.
+            unsafe {
+                let (array, null) = (texts.as_mut_ptr(), std::ptr::null_mut());
+                sys::ffgcvs(file, number, 1, 1, count, null, array, &mut any, status);
+            }
+        })?;
+        let text = |text: &[u8]| {
+            let end = text.iter().position(|&byte| byte == 0).unwrap_or(width);
+            String::from_utf8_lossy(&text[..end]).trim_end().to_owned()
         };
-        Ok(if width == 0 { vec![String::new(); rows] } else { bytes.chunks_exact(width).map(text).collect() })
+        Ok(bytes.chunks_exact(width + 1).map(text).collect())
     }
 
-    /// The number of a column, counted from 1, and its values per row.
-    fn column(&self, name: &str) -> Result<(c_int, usize)> {
+    /// The names of the columns of the current HDU's table, empty where they have none.
+    pub fn column_names(&self) -> Vec<String> {
+        let columns: u16 = self.number("TFIELDS").unwrap_or(0);
+        (1..=columns).map(|column| self.text(&format!("TTYPE{column}")).unwrap_or_default()).collect()
+    }
+
+    /// Whether a column of the current HDU's table holds text.
+    ///
+    /// # Errors
+    /// [`Error::Fits`] if there is no such column.
+    pub fn holds_text(&self, name: &str) -> Result<bool> {
+        Ok(self.field(name)?.kind == sys::TSTRING as c_int)
+    }
+
+    /// What the header says of a column.
+    fn field(&self, name: &str) -> Result<Field> {
         let c_name = c_name(name);
-        let (mut column, mut kind, mut repeat, mut width) = (0, 0, 0, 0);
+        let (mut number, mut kind, mut repeat, mut width) = (0, 0, 0, 0);
         self.handle.call(&self.cannot(&format!("find column {name}")), |file, status| {
             // SAFETY: the name is only read (the parameter lacks a `const`); then
             // addresses of the integer types that CFITSIO stores to.
             unsafe {
                 let c_name = c_name.as_ptr().cast_mut();
-                sys::ffgcno(file, sys::CASEINSEN as c_int, c_name, &mut column, status);
-                sys::ffgtclll(file, column, &mut kind, &mut repeat, &mut width, status);
+                sys::ffgcno(file, sys::CASEINSEN as c_int, c_name, &mut number, status);
+                sys::ffgtclll(file, number, &mut kind, &mut repeat, &mut width, status);
             }
         })?;
         usize::try_from(repeat)
-            .map(|repeat| (column, repeat))
+            .and_then(|repeat| Ok(Field { number, kind, repeat, width: usize::try_from(width)? }))
             .map_err(|_| self.refused(&format!("column {name} has an impossible width")))
     }
 

@@ -61,12 +61,15 @@ pub struct WrittenFiles {
     pub frames: Vec<PathBuf>,
     /// The true background.
     pub truth: PathBuf,
+    /// The paths of the asteroids, if there are any.
+    pub asteroids: Option<PathBuf>,
 }
 
 impl Simulation {
     /// Writes all frames into a directory, which is made if need be, and beside them
     /// `truth.fits`, which holds the true background of all frames as a
-    /// cube (frames, rows, columns) in electrons/s. One frame at a time is in memory.
+    /// cube (frames, rows, columns) in electrons/s, and the asteroids, if any, in `asteroids.csv`.
+    /// One frame at a time is in memory.
     ///
     /// An image is 2078 rows x 2136 columns for a whole CCD, and `size` rows x (44 + `size`
     /// + 1) columns for a cut-out; its science area starts at row 0, column 44.
@@ -84,8 +87,9 @@ impl Simulation {
             .map(|frame| dir.join(frame.name.clone() + options.compression.suffix()))
             .collect::<Vec<_>>();
         let truth = dir.join(TRUTH_NAME);
+        let asteroids = (self.settings.asteroids > 0).then(|| dir.join(self.asteroids.name()));
         if !options.overwrite
-            && let Some(path) = frames.iter().chain([&truth]).find(|path| path.exists())
+            && let Some(path) = frames.iter().chain([&truth]).chain(&asteroids).find(|path| path.exists())
         {
             return Err(Error::OutputExists { path: path.clone() });
         }
@@ -113,8 +117,11 @@ impl Simulation {
             progress.advance(1);
         }
         cube.finish()?;
+        if let Some(path) = &asteroids {
+            self.asteroids.write(path, options.overwrite)?;
+        }
         progress.finish();
-        Ok(WrittenFiles { frames, truth })
+        Ok(WrittenFiles { frames, truth, asteroids })
     }
 
     /// Rows and columns of the whole image, those without sky included.

@@ -270,6 +270,18 @@ pub(crate) struct Simulate {
     /// Minutes from one frame to the next
     #[arg(long, value_name = "MINUTES", default_value_t = 30.0)]
     cadence: f64,
+    /// Number of variable stars with known signals
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    variables: usize,
+    /// Number of asteroids; their paths go to OUT_DIR/asteroids.csv
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    asteroids: usize,
+    /// Number of frames, one after another, with a strong glint
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    glints: usize,
+    /// Days between the two halves of the series
+    #[arg(long, value_name = "DAYS", default_value_t = 0.0)]
+    gap: f64,
     /// Compression of the images; none loses anything
     #[arg(long, value_enum, default_value_t = CompressionName::None)]
     pub(crate) compression: CompressionName,
@@ -297,6 +309,10 @@ impl Simulate {
             dead_columns: self.dead_columns,
             flagged_frames: self.flagged_frames.unwrap_or(self.frames.min(2)),
             cadence: self.cadence,
+            variables: self.variables,
+            asteroids: self.asteroids,
+            glints: self.glints,
+            gap_days: self.gap,
         }
     }
 }
