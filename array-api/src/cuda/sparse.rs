@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn portions_cover_a_batch_and_their_partial_results_fit() {
         let all = |batch, bytes| portions(batch, bytes).collect::<Vec<_>>();
-        assert_eq!(all(400, 640_000), [0..400]);
+        assert_eq!(all(800, 640_000), [0..419, 419..800]);
         assert_eq!(all(7, PARTIAL_BYTES / 3), [0..3, 3..6, 6..7]);
         assert_eq!(all(2, 2 * PARTIAL_BYTES), [0..1, 1..2]);
         assert_eq!(all(0, 8), []);
