@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use array_api::{Array, Backend};
 use ndarray::Array2;
 
+use crate::asteroids::Asteroids;
 use crate::design::{Design, DesignMatrix, Preset};
 use crate::error::{Error, Result};
 use crate::file::Model;
@@ -27,7 +28,7 @@ use crate::stream::for_each_batch;
 
 pub use fitter::{FLOOR, Fitted, FrameFitter};
 use residuals::Residuals;
-use survey::Survey;
+use survey::{PixelSet, Survey};
 
 /// Frames that must pass the average bitmask for an average frame to be used.
 pub const MIN_AVERAGE_FRAMES: usize = 50;
@@ -49,8 +50,11 @@ pub struct FitOptions {
     pub max_frames: usize,
     /// Frames fitted at once. The result does not depend on it.
     pub frames_per_batch: usize,
-    /// Frames that share one mask: a pixel without a value in any of them is masked in all.
+    /// Frames that share one mask: a pixel that has no value in any of them, or that an asteroid
+    /// passes, is masked in all.
     pub mask_window: usize,
+    /// Where asteroids are, whose surroundings are masked.
+    pub asteroids: Option<Asteroids>,
     /// Seed of the draw of jitter and background pixels.
     pub seed: u64,
     /// Jitter pixels, and as many background pixels, whose residuals are kept, at most.
@@ -80,6 +84,7 @@ impl FitOptions {
             max_frames: 0,
             frames_per_batch: 8,
             mask_window: 100,
+            asteroids: None,
             seed: 0,
             sample_pixels: 5000,
         }
@@ -107,6 +112,8 @@ pub struct FitReport {
     pub non_positive_pixels: u64,
     /// Share of pixels that the star and saturation masks drop, 0 to 1.
     pub masked_fraction: f64,
+    /// Pixels that asteroids pass, in the mask window where they are most.
+    pub asteroid_pixels: usize,
     /// Sets of masks that normal equations were factored for.
     pub mask_windows: usize,
     /// Time for the first pass over the frames: reading and the minimum image.
@@ -181,18 +188,21 @@ pub fn fit<B: Backend>(
     let mut weights1 = Array2::from_elem((frames, n1), f64::NAN);
     let mut weights2 = Array2::from_elem((frames, n2), f64::NAN);
     progress.start("fit", survey.fitted().count());
-    let mut missing: Option<&survey::Missing> = None;
+    let mut dropped: Option<PixelSet> = None;
     for (window, first) in (0..frames).step_by(options.mask_window).enumerate() {
         let wanted: Vec<usize> =
             survey.fitted().filter(|&i| (first..first + options.mask_window).contains(&i)).collect();
-        let needed = survey.missing.get(window).and_then(Option::as_ref);
-        if !wanted.is_empty() && needed != missing {
-            let setup = Instant::now();
-            fitter.set_mask(&survey::without(&clean, needed))?;
-            report.setup_time += setup.elapsed();
-            report.mask_windows += 1;
-            missing = needed;
+        if wanted.is_empty() {
+            continue;
         }
+        let setup = Instant::now();
+        let needed = survey.dropped(window, source, options, &mut report);
+        if needed != dropped {
+            fitter.set_mask(&survey::without(&clean, needed.as_ref()))?;
+            report.mask_windows += 1;
+            dropped = needed;
+        }
+        report.setup_time += setup.elapsed();
         // The next batch goes to the device while the current one is fitted.
         let upload =
             |batch: &[usize], pixels| Ok(Array::from_vec(xp, pixels, &[batch.len(), rows, columns])?);

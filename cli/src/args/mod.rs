@@ -26,6 +26,7 @@ const FIT_EXAMPLES: &str = "\
 Examples:
   backdrop fit --in-dir ffis --sector 1 --camera 1 --ccd 4
   backdrop fit --in-dir ffis --max-frames 100 --frames-per-rank 16 --cupy
+  backdrop fit --in-dir ffis --asteroids asteroids.csv
   backdrop fit --in-dir cutouts --cutout-size 512 --json > report.json
 
 The model goes to OUT_DIR/tessbackdrop_sector<S>_camera<C>_ccd<D>.fits.";
@@ -162,6 +163,12 @@ pub(crate) struct Fit {
     /// Leave out frames with any of these DQUALITY flags (blown-out ones always)
     #[arg(long, value_name = "BITS", default_value_t = quality::FIT_BITMASK)]
     pub(crate) quality_bitmask: u32,
+    /// Mask asteroids at the positions in this table, CSV or FITS: name, time, row, column, vmag
+    #[arg(long, value_name = "FILE")]
+    pub(crate) asteroids: Option<PathBuf>,
+    /// Frames that share one mask, for asteroids and pixels without values
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) mask_window: u16,
     /// Jitter pixels, and as many background pixels, that components are made from, at most
     #[arg(long, value_name = "N", default_value_t = 5000)]
     pub(crate) sample_pixels: usize,

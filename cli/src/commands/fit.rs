@@ -1,6 +1,7 @@
 //! `backdrop fit`: from a directory of frames to a model.
 
 use array_api::dispatch;
+use backdrop::asteroids::Asteroids;
 use backdrop::components::MIN_COMPONENT_FRAMES;
 use backdrop::ffi::{FfiSource, find_ffis};
 use backdrop::file::{Format, Model, file_name};
@@ -21,6 +22,7 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
     let device = device(&args.compute)?;
     let files = find_ffis(&args.in_dir, &args.filter())?;
     tracing::info!(files = files.len(), directory = %args.in_dir.display(), "found");
+    let options = options(args)?;
     let source = FfiSource::open(files, args.cutout_size)?;
     tracing::info!(target = %source.target(), frames = source.frames().len(), "read the headers");
 
@@ -29,7 +31,7 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
     make_dir(&args.out_dir)?;
     Model::check_output(&path, args.overwrite)?;
 
-    let (model, report) = dispatch!(&device, |xp| fit(xp, &source, &options(args), &bar))?;
+    let (model, report) = dispatch!(&device, |xp| fit(xp, &source, &options, &bar))?;
     tracing::info!(fitted = report.fitted, seconds = report.fit_time.as_secs_f64(), "fitted");
     model.save(&path, format, args.overwrite)?;
     tracing::info!(file = %path.display(), "saved");
@@ -43,6 +45,7 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
         output::table(&[
             ("left out", left_out(&report, args.quality_bitmask)),
             ("masked", format!("{:.1} % of the pixels, for stars", 100.0 * report.masked_fraction)),
+            ("asteroids", asteroids(&options, &report)),
             ("average frame", average(&report)),
             ("components", components(&model)),
             ("scatter", scatter(&model)),
@@ -59,20 +62,22 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
     output::result(args.speech.json, &human, &machine)
 }
 
-fn options(args: &Fit) -> FitOptions {
+fn options(args: &Fit) -> Result<FitOptions, Failure> {
     let preset = args.preset.into();
     let options = match args.nknots {
         Some(nknots) => FitOptions::with_nknots(preset, nknots),
         None => FitOptions::preset(preset),
     };
-    FitOptions {
+    Ok(FitOptions {
+        asteroids: args.asteroids.as_deref().map(Asteroids::read).transpose()?,
+        mask_window: args.mask_window.into(),
         quality_bitmask: args.quality_bitmask,
         max_frames: args.max_frames,
         frames_per_batch: args.frames_per_rank.into(),
         seed: args.seed,
         sample_pixels: args.sample_pixels,
         ..options
-    }
+    })
 }
 
 fn left_out(report: &FitReport, bitmask: u32) -> String {
@@ -89,6 +94,18 @@ fn left_out(report: &FitReport, bitmask: u32) -> String {
         .map(|(number, reason)| format!("{number} {reason}"))
         .collect();
     if reasons.is_empty() { "none".to_owned() } else { reasons.join(", ") }
+}
+
+fn asteroids(options: &FitOptions, report: &FitReport) -> String {
+    match &options.asteroids {
+        None => "not masked: no table of positions was given".to_owned(),
+        Some(table) => format!(
+            "up to {} of {} masked in each of {}",
+            output::count(report.asteroid_pixels, "pixel"),
+            table.name(),
+            output::count(report.mask_windows, "mask window")
+        ),
+    }
 }
 
 fn average(report: &FitReport) -> String {
@@ -152,6 +169,7 @@ pub(super) fn report_json(report: &FitReport) -> Value {
         "non_finite_pixels": report.non_finite_pixels,
         "non_positive_pixels": report.non_positive_pixels,
         "masked_fraction": report.masked_fraction,
+        "asteroid_pixels": report.asteroid_pixels,
         "mask_windows": report.mask_windows,
         "survey_seconds": report.survey_time.as_secs_f64(),
         "setup_seconds": report.setup_time.as_secs_f64(),
