@@ -20,7 +20,9 @@
 //! full frame images.
 
 mod detector;
+mod header;
 mod light;
+mod pointing;
 mod settings;
 mod stars;
 #[cfg(test)]
