@@ -9,12 +9,13 @@
 //!   file-name syntax, where `[`, `+` and `(` have meanings, is never parsed), or
 //!   bytes in memory.
 //! - [`Writer`] builds a file in memory, checksums included, without dates: the
-//!   same content gives the same bytes.
+//!   same content gives the same bytes. It also changes parts of a file that is there.
 //!
 //! A handle belongs to one thread. Several threads read at once by opening a
 //! handle each: the bundled CFITSIO is built reentrant.
 #![expect(unsafe_code, reason = "CFITSIO is a C library; this folder is where its calls become safe")]
 
+mod edit;
 mod layout;
 mod read;
 mod text;
@@ -149,6 +150,27 @@ impl Handle {
             0 => Ok(()),
             status => Err(fits_error(&self.path, what, status)),
         }
+    }
+
+    /// The number of a column of the current table, counted from 1, and its values per row;
+    /// `table` is what messages call the table.
+    fn column(&self, name: &str, table: &str) -> Result<(c_int, usize)> {
+        let c_name = c_name(name);
+        let (mut column, mut kind, mut repeat, mut width) = (0, 0, 0, 0);
+        self.call(&format!("cannot find column {name} of {table}"), |file, status| {
+            // SAFETY: the name is only read (the parameter lacks a `const`); then addresses of
+            // the integer types that CFITSIO stores to.
+            unsafe {
+                let c_name = c_name.as_ptr().cast_mut();
+                sys::ffgcno(file, sys::CASEINSEN as c_int, c_name, &mut column, status);
+                sys::ffgtclll(file, column, &mut kind, &mut repeat, &mut width, status);
+            }
+        })?;
+        let repeat = usize::try_from(repeat).map_err(|_| {
+            let message = format!("column {name} of {table} has an impossible width");
+            Error::Fits { path: self.path.clone(), message }
+        })?;
+        Ok((column, repeat))
     }
 
     /// Runs `call` and gives its status, for calls where not all failures are errors.

@@ -13,6 +13,9 @@ use super::layout::{Extent, walk};
 use super::{Handle, Kind, Number, TEXT_LEN, c_name, text_of};
 use crate::error::{Error, Result};
 
+/// The most axes of an array in a table's cell that are looked at.
+const MAX_AXES: usize = 8;
+
 /// An open FITS file, positioned at one of its header-data units (HDUs, counted from 0).
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
@@ -204,6 +207,16 @@ impl<'a> Reader<'a> {
         (status == 0).then(|| text_of(&value).trim().replace('D', "E").parse().ok())?
     }
 
+    /// Whether a keyword of the current HDU is true, or `None` if there is no such keyword or its
+    /// value is something else. Tables that were made from other headers have 1 and 0 for it.
+    pub fn flag(&self, keyword: &str) -> Option<bool> {
+        match self.number::<char>(keyword)? {
+            'T' | '1' => Some(true),
+            'F' | '0' => Some(false),
+            _ => None,
+        }
+    }
+
     /// The text that a keyword of the current HDU holds, continued over as many
     /// cards as it takes, or `None` if there is no such keyword or its value is
     /// no text.
@@ -288,20 +301,69 @@ impl<'a> Reader<'a> {
             return Err(self.refused(&format!("column {name} has {repeat} values a row, not 1")));
         }
         let mut out = vec![T::default(); self.rows()?];
-        let count = element(out.len() as u64);
-        if count > 0 {
-            self.handle.call(&self.cannot(&format!("read column {name}")), |file, status| {
-                let mut any = 0;
-                // SAFETY: `out` has room for `count` values of the type that the code
-                // names; the null pointer says that undefined cells are not asked for.
-                unsafe {
-                    let out = out.as_mut_ptr().cast();
-                    let null = std::ptr::null_mut();
-                    sys::ffgcv(file, T::TYPE, column, 1, 1, count, null, out, &mut any, status);
-                }
-            })?;
-        }
+        self.values(name, column, &mut out)?;
         Ok(out)
+    }
+
+    /// The number of a column, counted from 1, in the current HDU's table, or `None` if there is
+    /// no such column.
+    pub fn column_number(&self, name: &str) -> Option<usize> {
+        let (number, _) = self.column(name).ok()?;
+        usize::try_from(number).ok()
+    }
+
+    /// A column of arrays of real numbers of the current HDU's table, by name: the shape of the
+    /// array in each row, slowest axis first, and the values, those of the first row first.
+    ///
+    /// # Errors
+    /// [`Error::Fits`] if there is no such column or it holds something else.
+    pub fn arrays(&mut self, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
+        let (column, repeat) = self.column(name)?;
+        let (mut kind, mut axes) = (0, 0);
+        let mut lengths = [0; MAX_AXES];
+        self.handle.call(&self.cannot(&format!("find the shape of column {name}")), |file, status| {
+            let (mut repeat, mut width) = (0, 0);
+            let count = MAX_AXES as c_int;
+            // SAFETY: addresses of the integer types that CFITSIO stores to, and room for as
+            // many lengths as are said.
+            unsafe {
+                sys::ffgtclll(file, column, &mut kind, &mut repeat, &mut width, status);
+                sys::ffgtdmll(file, column, count, &mut axes, lengths.as_mut_ptr(), status);
+            }
+        })?;
+        // Other types take less room in the file than in memory, or need not be in its rows.
+        if ![sys::TFLOAT, sys::TDOUBLE].contains(&kind.unsigned_abs()) || kind < 0 {
+            return Err(self.refused(&format!("column {name} does not hold real numbers")));
+        }
+        let axes = usize::try_from(axes).unwrap_or(0).min(MAX_AXES);
+        let shape: Vec<_> =
+            lengths[..axes].iter().rev().map(|&length| usize::try_from(length).unwrap_or(0)).collect();
+        let size = shape.iter().try_fold(1_usize, |size, length| size.checked_mul(*length));
+        let count = self.rows()?.checked_mul(repeat).filter(|_| size == Some(repeat));
+        let Some(count) = count else {
+            return Err(self.refused(&format!("column {name} has an impossible size")));
+        };
+        let mut out = vec![0.0; count];
+        self.values(name, column, &mut out)?;
+        Ok((shape, out))
+    }
+
+    /// Fills `out` with the values of a column from its first row on.
+    fn values<T: Number>(&mut self, name: &str, column: c_int, out: &mut [T]) -> Result<()> {
+        let count = element(out.len() as u64);
+        if count == 0 {
+            return Ok(());
+        }
+        self.handle.call(&self.cannot(&format!("read column {name}")), |file, status| {
+            let mut any = 0;
+            // SAFETY: `out` has room for `count` values of the type that the code names; the
+            // null pointer says that undefined cells are not asked for.
+            unsafe {
+                let out = out.as_mut_ptr().cast();
+                let null = std::ptr::null_mut();
+                sys::ffgcv(file, T::TYPE, column, 1, 1, count, null, out, &mut any, status);
+            }
+        })
     }
 
     /// The current HDU's table of one column, which holds text, one string a row;
@@ -332,22 +394,8 @@ impl<'a> Reader<'a> {
         Ok(if width == 0 { vec![String::new(); rows] } else { bytes.chunks_exact(width).map(text).collect() })
     }
 
-    /// The number of a column, counted from 1, and its values per row.
     fn column(&self, name: &str) -> Result<(c_int, usize)> {
-        let c_name = c_name(name);
-        let (mut column, mut kind, mut repeat, mut width) = (0, 0, 0, 0);
-        self.handle.call(&self.cannot(&format!("find column {name}")), |file, status| {
-            // SAFETY: the name is only read (the parameter lacks a `const`); then
-            // addresses of the integer types that CFITSIO stores to.
-            unsafe {
-                let c_name = c_name.as_ptr().cast_mut();
-                sys::ffgcno(file, sys::CASEINSEN as c_int, c_name, &mut column, status);
-                sys::ffgtclll(file, column, &mut kind, &mut repeat, &mut width, status);
-            }
-        })?;
-        usize::try_from(repeat)
-            .map(|repeat| (column, repeat))
-            .map_err(|_| self.refused(&format!("column {name} has an impossible width")))
+        self.handle.column(name, &format!("HDU {}", self.hdu))
     }
 
     fn cannot(&self, what: &str) -> String {
