@@ -36,6 +36,8 @@
 //! there is no background for them, and a number there would pass for a corrected one.
 
 mod correct;
+pub mod detrend;
+pub mod lightcurve;
 mod read;
 mod save;
 
@@ -46,6 +48,7 @@ use ndarray::{Array2, Array3};
 use crate::source::Target;
 
 pub use correct::{CorrectOptions, Corrected, Sigma, correct};
+pub use lightcurve::LightCurve;
 
 /// What is used of a target pixel file, and its bytes.
 ///

@@ -12,10 +12,12 @@ Examples:
   backdrop correct tess-s0012-1-3_279.2_-23.3_11x11_astrocut.fits --model MODEL.fits
   backdrop correct cutouts/*.fits --model MODEL.fits --out-dir corrected
   backdrop correct TPF.fits --model MODEL.fits --corner 50,1034
+  backdrop correct TPF.fits --model MODEL.fits --lightcurve --detrend
 
 FLUX becomes the measured flux minus the model, FLUX_BKG what was subtracted. What the SPOC
 pipeline had subtracted before is put back first. Cadences that belong to no frame of the model,
-or to one that was not fitted, become NaN, and so do pixels outside of the area fitted.";
+or to one that was not fitted, become NaN, and so do pixels outside of the area fitted.
+A light curve goes to NAME_lightcurve.fits, where NAME.fits is the corrected file.";
 
 #[derive(Debug, Args)]
 pub(crate) struct Correct {
@@ -39,6 +41,15 @@ pub(crate) struct Correct {
     /// of astrocut 1.0 to 1.4): 2CRV5P - 1 and 1CRV5P - 45
     #[arg(long, value_name = "ROW,COLUMN", allow_hyphen_values = true)]
     pub(crate) corner: Option<Corner>,
+    /// Write a simple-aperture light curve, too, before and after the correction
+    #[arg(long, conflicts_with = "average")]
+    pub(crate) lightcurve: bool,
+    /// Take pixels so many standard deviations brighter than the median into the aperture
+    #[arg(long, value_name = "SIGMA", default_value_t = 3.0, requires = "lightcurve")]
+    pub(crate) threshold: f64,
+    /// Take off the light curve what goes with the model's jitter and background components
+    #[arg(long, requires = "lightcurve")]
+    pub(crate) detrend: bool,
     /// Replace files that are there already
     #[arg(long)]
     pub(crate) overwrite: bool,

@@ -6,7 +6,7 @@ use array_api::{Device, dispatch};
 use backdrop::file::Model;
 use backdrop::output::WholeFile;
 use backdrop::progress::Progress;
-use backdrop::tpf::{CorrectOptions, Corrected, TargetPixelFile, correct};
+use backdrop::tpf::{CorrectOptions, Corrected, LightCurve, TargetPixelFile, correct};
 use serde_json::{Value, json};
 
 use super::{device, make_dir, speak};
@@ -70,14 +70,18 @@ pub(super) fn run(args: &Correct) -> Result<(), Failure> {
 /// What became of a target pixel file.
 struct Done {
     out: PathBuf,
+    light_curve: Option<(PathBuf, LightCurve)>,
     corner: (i64, i64),
     corrected: Corrected,
 }
 
 fn correct_file(device: &Device, path: &Path, model: &Model, args: &Correct) -> Result<Done, Failure> {
-    let out = args.out.clone().unwrap_or_else(|| beside(path, args.out_dir.as_deref()));
+    let out = args.out.clone().unwrap_or_else(|| with_suffix(path, "backdrop", args.out_dir.as_deref()));
+    let light_curve_out = args.lightcurve.then(|| with_suffix(&out, "lightcurve", None));
     // Tried before the work is begun; dropped at once.
-    WholeFile::create(&out, args.overwrite)?;
+    for out in [Some(&out), light_curve_out.as_ref()].into_iter().flatten() {
+        WholeFile::create(out, args.overwrite)?;
+    }
     let mut tpf = TargetPixelFile::open(path)?;
     let given = args.corner.map(|corner| (corner.row, corner.column));
     if let (Some(said), Some(given)) = (tpf.corner, given)
@@ -101,12 +105,24 @@ fn correct_file(device: &Device, path: &Path, model: &Model, args: &Correct) -> 
         )));
     };
     let options = CorrectOptions { average: args.average };
-    let corrected = dispatch!(device, |xp| correct(xp, &tpf, model, options, None))
-        .map_err(|error| named(path, &Failure::from(error)))?;
+    let named = |error| named(path, &Failure::from(error));
+    let corrected = dispatch!(device, |xp| correct(xp, &tpf, model, options, None)).map_err(named)?;
+    let mut light_curve = None;
+    if let Some(out) = light_curve_out {
+        let mut curve = LightCurve::new(&tpf, &corrected, args.threshold)?;
+        if args.detrend {
+            dispatch!(device, |xp| curve.detrend(xp, &corrected, model)).map_err(named)?;
+        }
+        light_curve = Some((out, curve));
+    }
     let name = args.model.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     corrected.save(&tpf, &name, &out, args.overwrite)?;
     tracing::info!(file = %out.display(), "saved");
-    Ok(Done { out, corner, corrected })
+    if let Some((out, curve)) = &light_curve {
+        curve.save(&tpf, &name, out, args.overwrite)?;
+        tracing::info!(file = %out.display(), "saved");
+    }
+    Ok(Done { out, light_curve, corner, corrected })
 }
 
 /// A failure whose message names the file at fault.
@@ -115,12 +131,12 @@ fn named(path: &Path, failure: &Failure) -> Failure {
     Failure::Data(if message.starts_with(&name) { message } else { format!("{name}: {message}") })
 }
 
-/// The name of the corrected file: that of the target pixel file with `_backdrop` before the
-/// extension, in `dir` or beside it.
-fn beside(path: &Path, dir: Option<&Path>) -> PathBuf {
+/// The name of a file that is made from another: with `_suffix` before the extension, in `dir`
+/// or beside it.
+fn with_suffix(path: &Path, suffix: &str, dir: Option<&Path>) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let extension = path.extension().map_or("fits".into(), |extension| extension.to_string_lossy());
-    let name = format!("{stem}_backdrop.{extension}");
+    let name = format!("{stem}_{suffix}.{extension}");
     dir.map_or_else(|| path.with_file_name(&name), |dir| dir.join(&name))
 }
 
@@ -140,8 +156,12 @@ impl Done {
         if *pixels_outside > 0 {
             rest += &format!("; {} outside of the area fitted", output::count(*pixels_outside, "pixel"));
         }
+        let light_curve = self.light_curve.as_ref().map_or_else(String::new, |(out, curve)| {
+            let taken = curve.aperture.iter().filter(|&&taken| taken).count();
+            format!("; light curve of {} in {}", output::count(taken, "pixel"), out.display())
+        });
         format!(
-            "{}: {corrected} of {} of {rows} x {columns} pixels corrected{rest}, in {}\n",
+            "{}: {corrected} of {} of {rows} x {columns} pixels corrected{rest}, in {}{light_curve}\n",
             path.display(),
             output::count(frames.len(), "cadence"),
             self.out.display()
@@ -163,6 +183,10 @@ impl Done {
             "first_column": self.corner.1,
             "pixels_outside": self.corrected.pixels_outside,
             "average": self.corrected.options.average,
+            "lightcurve": self.light_curve.as_ref().map(|(out, _)| out),
+            "aperture_pixels": self.light_curve.as_ref().map(|(_, curve)| {
+                curve.aperture.iter().filter(|&&taken| taken).count()
+            }),
         })
     }
 }
@@ -173,7 +197,7 @@ mod tests {
 
     #[test]
     fn corrected_files_are_named_after_the_target_pixel_files() {
-        let name = |path: &str, dir: Option<&str>| beside(Path::new(path), dir.map(Path::new));
+        let name = |path: &str, dir: Option<&str>| with_suffix(Path::new(path), "backdrop", dir.map(Path::new));
         assert_eq!(name("a/tess_11x11.5_astrocut.fits", None), Path::new("a/tess_11x11.5_astrocut_backdrop.fits"));
         assert_eq!(name("tess_tp.fits", Some("out")), Path::new("out/tess_tp_backdrop.fits"));
         assert_eq!(name("tess", None), Path::new("tess_backdrop.fits"));
