@@ -150,6 +150,16 @@ pub enum Error {
         reason: String,
     },
 
+    /// The file is no target pixel file, one whose parts contradict one another, or one that was
+    /// corrected already.
+    #[error("{}: not a target pixel file to be corrected: {reason}", path.display())]
+    NotATargetPixelFile {
+        /// The file.
+        path: PathBuf,
+        /// What is missing or contradictory.
+        reason: String,
+    },
+
     /// A model of one sector, camera and CCD was asked about data of another.
     #[error("the model is of {model}, but the data are of {data}: use the model of {data}")]
     WrongTarget {

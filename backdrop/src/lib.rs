@@ -3,7 +3,7 @@
 //! A [`source::FrameSource`] gives frames: [`ffi::FfiSource`] those of files,
 //! [`source::MemorySource`] those in memory, [`simulate::Simulation`] made-up ones.
 //! [`fit::fit`] turns them into a [`file::Model`], which is saved, loaded and evaluated for any
-//! pixels. The model itself is in [`design`] (what it is made of), [`normal`] (how weights follow
+//! pixels, or taken off a target pixel file ([`tpf`]). The model itself is in [`design`] (what it is made of), [`normal`] (how weights follow
 //! from pixels), [`mask`] and [`quality`] (which pixels and frames count).
 //!
 //! ```
@@ -42,6 +42,7 @@ pub mod source;
 mod statistics;
 pub mod straps;
 mod stream;
+pub mod tpf;
 pub mod uncertainty;
 
 /// The examples of the front page, compiled as tests.

@@ -10,8 +10,11 @@ use std::str::FromStr;
 use fitsio::sys;
 
 use super::layout::{Extent, walk};
-use super::{BLOCK, Handle, Kind, Number, TEXT_LEN, c_name, text_of};
+use super::{BLOCK, Field, Handle, Kind, Number, TEXT_LEN, c_name, text_of};
 use crate::error::{Error, Result};
+
+/// The most axes of an array in a table's cell that are looked at.
+const MAX_AXES: usize = 8;
 
 /// An open FITS file, positioned at one of its header-data units (HDUs, counted from 0).
 #[derive(Debug)]
@@ -35,19 +38,6 @@ pub(crate) struct Image {
     pub floating: bool,
     /// Whether the image is tile-compressed inside a table.
     pub compressed: bool,
-}
-
-/// What the header says of a column of a table.
-#[derive(Debug)]
-struct Field {
-    /// Its place, counted from 1.
-    number: c_int,
-    /// CFITSIO's code of the type of its values.
-    kind: c_int,
-    /// Values a row; of text, characters a row.
-    repeat: usize,
-    /// Bytes of a value; of text, characters of one.
-    width: usize,
 }
 
 impl Reader<'static> {
@@ -217,6 +207,16 @@ impl<'a> Reader<'a> {
         (status == 0).then(|| text_of(&value).trim().replace('D', "E").parse().ok())?
     }
 
+    /// Whether a keyword of the current HDU is true, or `None` if there is no such keyword or its
+    /// value is something else. Tables that were made from other headers have 1 and 0 for it.
+    pub fn flag(&self, keyword: &str) -> Option<bool> {
+        match self.number::<char>(keyword)? {
+            'T' | '1' => Some(true),
+            'F' | '0' => Some(false),
+            _ => None,
+        }
+    }
+
     /// The text that a keyword of the current HDU holds, continued over as many
     /// cards as it takes, or `None` if there is no such keyword or its value is
     /// no text.
@@ -301,20 +301,66 @@ impl<'a> Reader<'a> {
             return Err(self.refused(&format!("column {name} has {repeat} values a row, not 1")));
         }
         let mut out = vec![T::default(); self.rows()?];
-        let count = element(out.len() as u64);
-        if count > 0 {
-            self.handle.call(&self.cannot(&format!("read column {name}")), |file, status| {
-                let mut any = 0;
-                // SAFETY: `out` has room for `count` values of the type that the code
-                // names; the null pointer says that undefined cells are not asked for.
-                unsafe {
-                    let out = out.as_mut_ptr().cast();
-                    let null = std::ptr::null_mut();
-                    sys::ffgcv(file, T::TYPE, column, 1, 1, count, null, out, &mut any, status);
-                }
-            })?;
-        }
+        self.values(name, column, &mut out)?;
         Ok(out)
+    }
+
+    /// The number of a column, counted from 1, in the current HDU's table, or `None` if there is
+    /// no such column.
+    pub fn column_number(&self, name: &str) -> Option<usize> {
+        usize::try_from(self.field(name).ok()?.number).ok()
+    }
+
+    /// A column of arrays of real numbers of the current HDU's table, by name: the shape of the
+    /// array in each row, slowest axis first, and the values, those of the first row first.
+    ///
+    /// # Errors
+    /// [`Error::Fits`] if there is no such column or it holds something else.
+    pub fn arrays(&mut self, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
+        let Field { number: column, kind, repeat, .. } = self.field(name)?;
+        let mut axes = 0;
+        let mut lengths = [0; MAX_AXES];
+        self.handle.call(&self.cannot(&format!("find the shape of column {name}")), |file, status| {
+            let count = MAX_AXES as c_int;
+            // SAFETY: addresses of the integer types that CFITSIO stores to, and room for as
+            // many lengths as are said.
+            unsafe {
+                sys::ffgtdmll(file, column, count, &mut axes, lengths.as_mut_ptr(), status);
+            }
+        })?;
+        // Other types take less room in the file than in memory, or need not be in its rows.
+        if ![sys::TFLOAT, sys::TDOUBLE].contains(&kind.unsigned_abs()) || kind < 0 {
+            return Err(self.refused(&format!("column {name} does not hold real numbers")));
+        }
+        let axes = usize::try_from(axes).unwrap_or(0).min(MAX_AXES);
+        let shape: Vec<_> =
+            lengths[..axes].iter().rev().map(|&length| usize::try_from(length).unwrap_or(0)).collect();
+        let size = shape.iter().try_fold(1_usize, |size, length| size.checked_mul(*length));
+        let count = self.rows()?.checked_mul(repeat).filter(|_| size == Some(repeat));
+        let Some(count) = count else {
+            return Err(self.refused(&format!("column {name} has an impossible size")));
+        };
+        let mut out = vec![0.0; count];
+        self.values(name, column, &mut out)?;
+        Ok((shape, out))
+    }
+
+    /// Fills `out` with the values of a column from its first row on.
+    fn values<T: Number>(&mut self, name: &str, column: c_int, out: &mut [T]) -> Result<()> {
+        let count = element(out.len() as u64);
+        if count == 0 {
+            return Ok(());
+        }
+        self.handle.call(&self.cannot(&format!("read column {name}")), |file, status| {
+            let mut any = 0;
+            // SAFETY: `out` has room for `count` values of the type that the code names; the
+            // null pointer says that undefined cells are not asked for.
+            unsafe {
+                let out = out.as_mut_ptr().cast();
+                let null = std::ptr::null_mut();
+                sys::ffgcv(file, T::TYPE, column, 1, 1, count, null, out, &mut any, status);
+            }
+        })
     }
 
     /// A column of text of the current HDU's table, by name, one string a row; trailing
@@ -377,20 +423,7 @@ impl<'a> Reader<'a> {
 
     /// What the header says of a column.
     fn field(&self, name: &str) -> Result<Field> {
-        let c_name = c_name(name);
-        let (mut number, mut kind, mut repeat, mut width) = (0, 0, 0, 0);
-        self.handle.call(&self.cannot(&format!("find column {name}")), |file, status| {
-            // SAFETY: the name is only read (the parameter lacks a `const`); then
-            // addresses of the integer types that CFITSIO stores to.
-            unsafe {
-                let c_name = c_name.as_ptr().cast_mut();
-                sys::ffgcno(file, sys::CASEINSEN as c_int, c_name, &mut number, status);
-                sys::ffgtclll(file, number, &mut kind, &mut repeat, &mut width, status);
-            }
-        })?;
-        usize::try_from(repeat)
-            .and_then(|repeat| Ok(Field { number, kind, repeat, width: usize::try_from(width)? }))
-            .map_err(|_| self.refused(&format!("column {name} has an impossible width")))
+        self.handle.field(name, &format!("HDU {}", self.hdu))
     }
 
     fn cannot(&self, what: &str) -> String {

@@ -23,7 +23,9 @@
 mod asteroids;
 mod detector;
 mod glint;
+mod header;
 mod light;
+mod pointing;
 mod settings;
 mod stamp;
 mod stars;

@@ -1,5 +1,7 @@
 //! The command line. A command with many flags has a file of its own.
 
+mod correct;
+
 use std::path::PathBuf;
 
 use backdrop::design::Preset;
@@ -14,6 +16,8 @@ use clap_complete::Shell;
 
 use crate::failure::EXIT_CODES;
 use crate::selection::Selection;
+
+pub(crate) use correct::Correct;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -74,6 +78,9 @@ pub(crate) enum Command {
     /// Write the background of some frames and pixels from a fitted model
     #[command(after_long_help = format!("{MODEL_EXAMPLES}\n\n{EXIT_CODES}"))]
     Model(Model),
+    /// Subtract a model's background from target pixel files
+    #[command(after_long_help = format!("{}\n\n{EXIT_CODES}", correct::EXAMPLES))]
+    Correct(Correct),
     /// Tell what is in a model or a full frame image
     #[command(after_long_help = EXIT_CODES)]
     Info(Info),
