@@ -35,6 +35,7 @@ pub mod normal;
 pub mod output;
 pub mod progress;
 pub mod quality;
+pub mod scene;
 pub mod simulate;
 pub mod source;
 pub mod straps;

@@ -51,7 +51,8 @@ pub fn is_blown_out(frame: &[f32], columns: usize) -> bool {
     })
 }
 
-fn median(values: &mut [f64]) -> Option<f64> {
+/// The median, or `None` of no value. The values are sorted by that.
+pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let n = values.len();
     match n {
