@@ -112,6 +112,14 @@ impl<'a, B: Backend> Evaluator<'a, B> {
     /// # Errors
     /// As [`Model::evaluate`].
     pub fn evaluate(&self, frames: &[usize]) -> Result<Array3<f64>> {
+        match self.evaluate_on_backend(frames)?.to_ndarray()?.into_dimensionality::<Ix3>() {
+            Ok(flux) => Ok(flux),
+            Err(error) => unreachable!("images of some frames have three axes: {error}"),
+        }
+    }
+
+    /// As [`evaluate`](Self::evaluate), where the backend has it.
+    pub(crate) fn evaluate_on_backend(&self, frames: &[usize]) -> Result<Array<f64, B>> {
         let known = self.model.tstart.len();
         if let Some(bad) = frames.iter().find(|&&frame| frame >= known) {
             return Err(Error::InvalidArgument(format!(
@@ -121,10 +129,6 @@ impl<'a, B: Backend> Evaluator<'a, B> {
         let pick = |weights: &Array2<f64>| {
             Array::from_ndarray(&self.backend, &weights.select(ndarray::Axis(0), frames))
         };
-        let flux = self.background.evaluate(&pick(&self.model.weights1)?, &pick(&self.model.weights2)?)?;
-        match flux.to_ndarray()?.into_dimensionality::<Ix3>() {
-            Ok(flux) => Ok(flux),
-            Err(error) => unreachable!("images of some frames have three axes: {error}"),
-        }
+        self.background.evaluate(&pick(&self.model.weights1)?, &pick(&self.model.weights2)?)
     }
 }

@@ -160,6 +160,15 @@ pub enum Error {
         reason: String,
     },
 
+    /// The file is no saved star scene, or one whose parts contradict one another.
+    #[error("{}: not a saved star scene: {reason}", path.display())]
+    NotAScene {
+        /// The file.
+        path: PathBuf,
+        /// What is missing or contradictory.
+        reason: String,
+    },
+
     /// A model of one sector, camera and CCD was asked about data of another.
     #[error("the model is of {model}, but the data are of {data}: use the model of {data}")]
     WrongTarget {

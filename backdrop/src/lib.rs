@@ -37,6 +37,7 @@ pub mod normal;
 pub mod output;
 pub mod progress;
 pub mod quality;
+pub mod scene;
 pub mod simulate;
 pub mod source;
 mod statistics;

@@ -55,18 +55,23 @@ pub fn star_mask(image: &Array2<f32>) -> Array2<bool> {
         let quiet = dy.hypot(dx) < MAX_GRADIENT && flux < SATURATION;
         *masked = !quiet;
     });
-    let mut grown = masked.clone();
+    grown(&masked).mapv_into(|masked| !masked)
+}
+
+/// A mask with the neighbours above, below, left and right of its pixels.
+pub(crate) fn grown(mask: &Array2<bool>) -> Array2<bool> {
+    let mut grown = mask.clone();
     for axis in [0, 1] {
-        let length = masked.len_of(Axis(axis));
+        let length = mask.len_of(Axis(axis));
         if length < 2 {
             continue;
         }
         let (axis, cut) = (Axis(axis), length - 1);
-        let (head, tail) = (masked.view().split_at(axis, cut).0, masked.view().split_at(axis, 1).1);
+        let (head, tail) = (mask.view().split_at(axis, cut).0, mask.view().split_at(axis, 1).1);
         grown.view_mut().split_at(axis, 1).1.zip_mut_with(&head, |grown, &masked| *grown |= masked);
         grown.view_mut().split_at(axis, cut).0.zip_mut_with(&tail, |grown, &masked| *grown |= masked);
     }
-    grown.mapv_into(|masked| !masked)
+    grown
 }
 
 /// Differences along an axis: central inside, one-sided at the ends, zero on an axis of one pixel

@@ -15,6 +15,7 @@
 //! handle each: the bundled CFITSIO is built reentrant.
 #![expect(unsafe_code, reason = "CFITSIO is a C library; this folder is where its calls become safe")]
 
+mod checksum;
 mod edit;
 mod layout;
 mod read;
@@ -35,6 +36,7 @@ use std::ptr::NonNull;
 use fitsio::sys;
 
 use crate::error::{Error, Result};
+pub(crate) use checksum::{Checksum, NO_CHECKSUM};
 pub(crate) use read::{Image, Reader};
 pub(crate) use text::decode;
 pub(crate) use write::{Column, Values, Writer};
