@@ -31,6 +31,7 @@ pub mod ffi;
 pub mod file;
 pub mod fit;
 mod fits;
+pub mod flags;
 pub mod geometry;
 pub mod mask;
 pub mod normal;
@@ -43,6 +44,7 @@ pub mod source;
 mod statistics;
 pub mod straps;
 mod stream;
+mod table;
 pub mod tpf;
 pub mod uncertainty;
 

@@ -99,21 +99,12 @@ impl<'a, B: Backend> Uncertainty<'a, B> {
     /// # Errors
     /// As [`of_unit_scatter`](Self::of_unit_scatter), and for frames that do not exist.
     pub fn sigma(&self, frames: &[usize], rows: &[usize], columns: &[usize]) -> Result<Array3<f64>> {
+        self.model.check_frames(frames)?;
         let unit = self.of_unit_scatter(rows, columns)?;
         let mut sigma = Array3::zeros((frames.len(), rows.len(), columns.len()));
         for (mut image, &frame) in sigma.axis_iter_mut(Axis(0)).zip(frames) {
-            image.assign(&(&unit * self.scatter(frame)?));
+            image.assign(&(&unit * self.model.scatter[frame]));
         }
         Ok(sigma)
-    }
-
-    /// The scatter of a frame in electrons/s.
-    fn scatter(&self, frame: usize) -> Result<f64> {
-        self.model.scatter.get(frame).copied().ok_or_else(|| {
-            let known = self.model.scatter.len();
-            Error::InvalidArgument(format!(
-                "frame {frame} asked for, but the model has {known} frames, counted from 0"
-            ))
-        })
     }
 }

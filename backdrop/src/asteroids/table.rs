@@ -3,21 +3,20 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
-use std::str::FromStr;
-
-use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
 
 use super::{Position, Track};
 use crate::error::{Error, Result};
 use crate::fits::{Kind, Reader};
 use crate::output::WholeFile;
+use crate::table::{self, COLUMN, ROW, bad, csv_error, find, number};
 
 /// What the columns may be called; the first is what they are called here.
 const NAME: &[&str] = &["name", "designation", "object", "target"];
 const TIME: &[&str] = &["time", "btjd"];
-const ROW: &[&str] = &["row"];
-const COLUMN: &[&str] = &["column", "col"];
 const MAGNITUDE: &[&str] = &["vmag", "v", "v_mag", "mag", "magnitude"];
+
+/// Which columns there are.
+const COLUMNS: &str = "a table of asteroids has name, time, row, column, vmag";
 
 /// BTJD days that the mission may see: until the year 2096. Julian dates and modified Julian
 /// dates are above.
@@ -74,13 +73,8 @@ impl Tracks {
 }
 
 fn read_csv(path: &Path) -> Result<Tracks> {
-    let mut reader = ReaderBuilder::new()
-        .trim(Trim::All)
-        .comment(Some(b'#'))
-        .from_path(path)
-        .map_err(|error| csv_error(path, error))?;
-    let header = reader.headers().map_err(|error| csv_error(path, error))?.clone();
-    let find = |names| find(path, &header.iter().collect::<Vec<_>>(), names);
+    let (mut reader, header) = table::open(path)?;
+    let find = |names| find(path, &header.iter().collect::<Vec<_>>(), names, COLUMNS);
     let (name, time, row) = (find(NAME)?, find(TIME)?, find(ROW)?);
     let (column, magnitude) = (find(COLUMN)?, find(MAGNITUDE)?);
     let mut tracks = Tracks::default();
@@ -102,24 +96,6 @@ fn read_csv(path: &Path) -> Result<Tracks> {
     Ok(tracks)
 }
 
-/// A value of a record, which has as many as the header.
-fn number(record: &StringRecord, header: &StringRecord, index: usize) -> std::result::Result<f64, String> {
-    let text = &record[index];
-    f64::from_str(text).map_err(|_| format!("column {}: {text:?} is no number", &header[index]))
-}
-
-fn csv_error(path: &Path, error: csv::Error) -> Error {
-    let line = error.position().map_or(0, csv::Position::line);
-    match error.into_kind() {
-        ErrorKind::Io(source) => Error::io(path)(source),
-        ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            bad(path, format!("line {line}: it has {len} values, where the first line has {expected_len}"))
-        }
-        ErrorKind::Utf8 { .. } => bad(path, format!("line {line}: it is no text in UTF-8")),
-        _ => bad(path, format!("line {line}: it is no CSV")),
-    }
-}
-
 fn read_fits(path: &Path) -> Result<Tracks> {
     let mut file = Reader::open(path)?;
     let mut hdu = 0;
@@ -134,7 +110,7 @@ fn read_fits(path: &Path) -> Result<Tracks> {
         }
     }
     let header = file.column_names();
-    let find = |names| find(path, &header, names).map(|index| header[index].as_str());
+    let find = |names| find(path, &header, names, COLUMNS).map(|index| header[index].as_str());
     let (name, time, row) = (find(NAME)?, find(TIME)?, find(ROW)?);
     let (column, magnitude) = (find(COLUMN)?, find(MAGNITUDE)?);
     // Numbered asteroids may be called by their numbers.
@@ -155,19 +131,6 @@ fn read_fits(path: &Path) -> Result<Tracks> {
     Ok(tracks)
 }
 
-/// Where the column is that is called by one of `names`; the earliest name that is there counts.
-fn find(path: &Path, header: &[impl AsRef<str>], names: &[&str]) -> Result<usize> {
-    let position = |name: &&str| header.iter().position(|label| label.as_ref().eq_ignore_ascii_case(name));
-    names.iter().find_map(position).ok_or_else(|| {
-        let [first, others @ ..] = names else { return bad(path, "it has no columns") };
-        let also = if others.is_empty() { String::new() } else { format!(" (or {})", others.join(", ")) };
-        bad(
-            path,
-            format!("it has no column {first}{also}; a table of asteroids has name, time, row, column, vmag"),
-        )
-    })
-}
-
 /// Writes a CSV file.
 pub(super) fn write(tracks: &[Track], path: &Path, overwrite: bool) -> Result<()> {
     let failed = |error: csv::Error| csv_error(path, error);
@@ -185,8 +148,4 @@ pub(super) fn write(tracks: &[Track], path: &Path, overwrite: bool) -> Result<()
     let mut file = WholeFile::create(path, overwrite)?;
     file.write_all(&bytes).map_err(Error::io(path))?;
     file.finish()
-}
-
-fn bad(path: &Path, reason: impl Into<String>) -> Error {
-    Error::BadTable { path: path.to_owned(), reason: reason.into() }
 }

@@ -171,15 +171,15 @@ pub fn correct<B: Backend>(
 }
 
 /// The part of the images of a target pixel file that a model was fitted to.
-struct Part {
-    rows: Range<usize>,
-    columns: Range<usize>,
+pub(super) struct Part {
+    pub(super) rows: Range<usize>,
+    pub(super) columns: Range<usize>,
 }
 
 impl Part {
     /// The part of images of `shape` whose first pixel is at `corner` within the first rows and
     /// columns that `fitted` gives the numbers of, or `None` if there is none.
-    fn new(corner: (i64, i64), shape: (usize, usize), fitted: (usize, usize)) -> Option<Self> {
+    pub(super) fn new(corner: (i64, i64), shape: (usize, usize), fitted: (usize, usize)) -> Option<Self> {
         let within = |first: i64, length: usize, fitted: usize| {
             let inside = |pixel: i64| usize::try_from(pixel.clamp(0, length as i64)).unwrap_or(0);
             let range = inside(first.saturating_neg())..inside((fitted as i64).saturating_sub(first));
@@ -190,7 +190,7 @@ impl Part {
     }
 
     /// Its science rows and columns.
-    fn science(&self, corner: (i64, i64)) -> (Vec<usize>, Vec<usize>) {
+    pub(super) fn science(&self, corner: (i64, i64)) -> (Vec<usize>, Vec<usize>) {
         let science = |range: &Range<usize>, first: i64| {
             range.clone().filter_map(|pixel| usize::try_from(first + pixel as i64).ok()).collect()
         };
@@ -199,7 +199,7 @@ impl Part {
 }
 
 /// Of each cadence, the frame within whose exposure its middle lies at the spacecraft.
-fn frames_of(tpf: &TargetPixelFile, model: &Model) -> Vec<Option<usize>> {
+pub(super) fn frames_of(tpf: &TargetPixelFile, model: &Model) -> Vec<Option<usize>> {
     let middle = |frame: usize| (model.tstart[frame] + model.tstop[frame]) / 2.0;
     let mut sorted: Vec<usize> = (0..model.tstart.len()).filter(|&frame| middle(frame).is_finite()).collect();
     sorted.sort_by(|&a, &b| middle(a).total_cmp(&middle(b)));

@@ -37,6 +37,7 @@
 
 mod correct;
 pub mod detrend;
+mod flag;
 pub mod lightcurve;
 mod read;
 mod save;
@@ -48,6 +49,7 @@ use ndarray::{Array2, Array3};
 use crate::source::Target;
 
 pub use correct::{CorrectOptions, Corrected, Sigma, correct};
+pub use flag::CadenceFlags;
 pub use lightcurve::LightCurve;
 
 /// What is used of a target pixel file, and its bytes.
@@ -101,5 +103,10 @@ impl TargetPixelFile {
     #[must_use]
     pub fn shape(&self) -> (usize, usize, usize) {
         self.flux.dim()
+    }
+
+    /// The whole file.
+    fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 }
