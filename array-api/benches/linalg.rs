@@ -1,10 +1,11 @@
-//! Products, factorizations and solves at the sizes of the background model, in GFLOP/s.
+//! Products, factorizations, solves, and bilinear forms at the sizes of the background model, and
+//! eigenvalues, in GFLOP/s.
 //!
 //! `cargo bench -p array-api --bench linalg`; `RAYON_NUM_THREADS` sets the threads.
 
 use std::time::Instant;
 
-use array_api::{Array, Cpu, Result, linalg};
+use array_api::{Array, Cpu, Csr, Result, linalg};
 
 /// The best of a few runs, in seconds.
 fn best(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
@@ -45,5 +46,24 @@ fn main() -> Result<()> {
         let name = format!("cho_solve 3122, {columns} right-hand sides");
         show(&name, operations, best(|| factor.solve(&b).map(drop))?);
     }
+    let start = Instant::now();
+    let inverse = factor.solve(&Array::eye(&xp, n, None, 0)?)?;
+    let name = format!("cho_solve 3122, {n} right-hand sides");
+    show(&name, 2.0 * (n as f64).powi(3), start.elapsed().as_secs_f64());
+
+    // Entries of a row at equal distances, with another beginning in each row.
+    let (rows, entries) = (4096, 14);
+    let indptr = (0..=rows).map(|row| (row * entries) as i32).collect();
+    let columns = (0..rows * entries).map(|i| ((i / entries * 37 + i % entries * 223) % n) as i32);
+    let values = matrix(&xp, rows, entries)?.to_vec()?;
+    let sparse = Csr::new(&xp, [rows, n], indptr, columns.collect(), values)?;
+    let operations = 2.0 * (rows * entries * (entries + 1)) as f64;
+    show("bilinear 4096 x 14, 3122", operations, best(|| sparse.bilinear(&inverse, &sparse).map(drop))?);
+
+    // The operations of the reduction to tridiagonal form and of its way back.
+    let n = 512;
+    let small = matrix(&xp, n, n)?;
+    let operations = (4.0 / 3.0 + 2.0) * (n as f64).powi(3);
+    show("eigh 512", operations, best(|| linalg::eigh(&small).map(drop))?);
     Ok(())
 }

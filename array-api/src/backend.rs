@@ -238,6 +238,13 @@ pub trait Linalg: Storage {
 
     /// Determinants, one a matrix.
     fn det<T: Float>(&self, a: View<'_, T, Self>) -> Result<Self::Buffer<T>>;
+
+    /// Eigenvalues of symmetric matrices in ascending order, and eigenvectors of length 1, of either
+    /// sign, one a row. Only the lower triangle of `a`, whose elements are finite, is read.
+    fn eigh<T: Float>(&self, a: View<'_, T, Self>) -> Result<(Self::Buffer<T>, Self::Buffer<T>)>;
+
+    /// The eigenvalues alone.
+    fn eigvalsh<T: Float>(&self, a: View<'_, T, Self>) -> Result<Self::Buffer<T>>;
 }
 
 /// Which triangle of a matrix holds its values.
@@ -306,6 +313,15 @@ pub trait Sparse: Storage {
         &self,
         a: CsrView<'_, T, Self>,
         w: View<'_, T, Self>,
+        b: CsrView<'_, T, Self>,
+    ) -> Result<Self::Buffer<T>>;
+
+    /// `a_i^T m b_i` for each row `i` of two matrices of as many rows, in double precision;
+    /// `m`, a view of two axes, has the shape `(a.columns, b.columns)`.
+    fn csr_bilinear<T: Float>(
+        &self,
+        a: CsrView<'_, T, Self>,
+        m: View<'_, T, Self>,
         b: CsrView<'_, T, Self>,
     ) -> Result<Self::Buffer<T>>;
 }

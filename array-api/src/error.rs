@@ -91,6 +91,15 @@ pub enum Error {
         /// Row and column (0-based) of the first pivot that is zero.
         pivot: usize,
     },
+    /// A symmetric matrix without eigenvalues that could be found.
+    #[error(
+        "no eigenvalues were found of matrix {batch}: an element of its lower triangle is not finite, or the \
+         iteration did not converge"
+    )]
+    NoEigenvalues {
+        /// Index of the matrix in the batch (0 for a single matrix).
+        batch: usize,
+    },
     /// Memory that could not be had.
     #[error("out of memory: {requested} bytes asked for{}", free_text(*free))]
     OutOfMemory {

@@ -262,6 +262,76 @@ pub mod linalg {
         Ok(Array::from_buffer(a.backend(), buffer, batch))
     }
 
+    /// Eigenvalues `w` and eigenvectors `v` of a symmetric matrix, or of a stack of them:
+    /// `a v = v diag(w)` and `v^T v = 1`. Only the lower triangle of `a` is read.
+    ///
+    /// The eigenvalues, of shape `(..., n)`, ascend. The eigenvectors are the columns of the second
+    /// array, of shape `(..., n, n)`; of the two signs that each may have it has the one that makes
+    /// its component of largest magnitude, the first of equal ones, positive.
+    ///
+    /// ```
+    /// use array_api::{Array, Cpu, linalg};
+    ///
+    /// let a = Array::from_vec(&Cpu::new(), vec![2.0, 1.0, 1.0, 2.0], &[2, 2])?;
+    /// let (w, v) = linalg::eigh(&a)?;
+    /// let error = (&w - &Array::from_slice(&Cpu::new(), &[1.0, 3.0])?)?.abs()?.max()?;
+    /// assert!(error.item()? < 1e-14);
+    /// let error = (&a.matmul(&v)? - &(&v * &w)?)?.abs()?.max()?;
+    /// assert!(error.item()? < 1e-14);
+    /// # Ok::<(), array_api::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NoEigenvalues`] for a matrix with NaN or an infinity in its lower triangle, and where
+    /// the iteration does not converge.
+    pub fn eigh<T: Float, B: Backend>(a: &Array<T, B>) -> Result<(Array<T, B>, Array<T, B>)> {
+        let (stack, values_shape) = finite_symmetric(a, "eigh")?;
+        let xp = a.backend();
+        let (values, vectors) = xp.eigh(stack.view())?;
+        let values = Array::from_buffer(xp, values, &values_shape);
+        let vectors = with_positive_peaks(&Array::from_buffer(xp, vectors, a.shape()))?;
+        Ok((values, vectors.matrix_transpose()?))
+    }
+
+    /// Eigenvalues of a symmetric matrix as of [`eigh`], without the eigenvectors.
+    ///
+    /// # Errors
+    /// As for [`eigh`].
+    pub fn eigvalsh<T: Float, B: Backend>(a: &Array<T, B>) -> Result<Array<T, B>> {
+        let (stack, shape) = finite_symmetric(a, "eigvalsh")?;
+        Ok(Array::from_buffer(a.backend(), a.backend().eigvalsh(stack.view())?, &shape))
+    }
+
+    /// A stack of symmetric matrices whose lower triangles are finite, and the shape of the
+    /// eigenvalues. Algorithms differ in what they make of other matrices; some never end.
+    fn finite_symmetric<T: Float, B: Backend>(
+        a: &Array<T, B>,
+        operation: &'static str,
+    ) -> Result<(Array<T, B>, Vec<usize>)> {
+        let (batch, n) = square_shape(a.shape(), operation)?;
+        let stack = a.as_batch(batch)?;
+        let finite = stack.tril(0)?.isfinite()?.all_axes_of(&[1, 2], false)?.to_vec()?;
+        match finite.iter().position(|&finite| !finite) {
+            Some(batch) => Err(Error::NoEigenvalues { batch }),
+            None => Ok((stack, [batch, &[n]].concat())),
+        }
+    }
+
+    /// Vectors, the rows of a stack of square matrices, turned so that the component of largest
+    /// magnitude, the first of equal ones, is positive.
+    fn with_positive_peaks<T: Float, B: Backend>(vectors: &Array<T, B>) -> Result<Array<T, B>> {
+        if vectors.is_empty() {
+            return Ok(vectors.clone());
+        }
+        let xp = vectors.backend();
+        let (len, n) = (vectors.len(), vectors.shape()[vectors.ndim() - 1]);
+        let lines = vectors.reshape(&[len / n, n])?;
+        let starts = Array::arange(xp, 0, len as i64, n as i64)?;
+        let peaks = vectors.reshape(&[len])?.take(&(&starts + &lines.abs()?.argmax(1)?)?, 0)?;
+        let signs = Array::full(xp, &[], T::ONE)?.copysign(&peaks)?;
+        lines.multiply(&signs.expand_dims(1)?)?.reshape(vectors.shape())
+    }
+
     /// Sum of the main diagonal.
     pub fn trace<T: Float, B: Backend>(a: &Array<T, B>) -> Result<Array<T, B>> {
         a.diagonal(0)?.sum_axes(&[-1], false)

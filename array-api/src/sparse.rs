@@ -226,17 +226,49 @@ impl<T: Float, B: Backend> Csr<T, B> {
         Ok(Array::from_buffer(self.backend(), buffer, &shape))
     }
 
+    /// The bilinear forms `a_i^T m b_i` of the rows of two matrices, for dense `m` of shape
+    /// `(a.columns, b.columns)`: the diagonal of `a m b^T`, one number a row, summed up in double
+    /// precision. Only those elements of `m` are read that belong to entries of both rows.
+    ///
+    /// With `m` a covariance matrix of coefficients, and `a` as `b`, these are the variances of
+    /// their sums `a x`. As a function of `m` it is the adjoint of [`Csr::weighted_cross_gram`].
+    ///
+    /// ```
+    /// use array_api::{Array, Cpu, Csr};
+    ///
+    /// let xp = Cpu::new();
+    /// let a = Csr::from_dense(&Array::from_vec(&xp, vec![1.0, 2.0, 0.0, 1.0], &[2, 2])?)?;
+    /// let m = Array::from_vec(&xp, vec![1.0, 0.5, 0.5, 4.0], &[2, 2])?;
+    /// assert_eq!(a.bilinear(&m, &a)?.to_vec()?, [19.0, 4.0]);
+    /// # Ok::<(), array_api::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] for matrices with different numbers of rows, and for an `m` of
+    /// another shape.
+    pub fn bilinear(&self, m: &Array<T, B>, other: &Self) -> Result<Array<T, B>> {
+        let mismatch = |left: &[usize], right: &[usize]| Error::ShapeMismatch {
+            operation: "Csr::bilinear",
+            left: left.to_vec(),
+            right: right.to_vec(),
+        };
+        if self.rows.len() != other.rows.len() {
+            return Err(mismatch(&self.shape(), &other.shape()));
+        }
+        let expected = [self.columns, other.columns];
+        if m.shape() != expected {
+            return Err(mismatch(&expected, m.shape()));
+        }
+        let buffer = self.backend().csr_bilinear(self.view(), m.view(), other.view())?;
+        Ok(Array::from_buffer(self.backend(), buffer, &[self.rows.len()]))
+    }
+
     /// The products of all pairs of entries within a row: row `i` of the result holds
     /// `a[i, p] * b[i, q]` for the pairs `(p, q)` that occur in any row, in the order of the
     /// returned list (a Khatri-Rao product restricted to its structural nonzeros).
     pub fn row_pair_products(&self, other: &Self) -> Result<(Self, Vec<(usize, usize)>)> {
-        if self.rows.len() != other.rows.len() {
-            return Err(Error::ShapeMismatch {
-                operation: "row_pair_products",
-                left: self.shape().to_vec(),
-                right: other.shape().to_vec(),
-            });
-        }
+        const NAME: &str = "row_pair_products";
+        check_rows(NAME, self, other)?;
         let (a, b) = (HostCsr::download(self)?, HostCsr::download(other)?);
         let mut pairs: Vec<(usize, usize)> = (0..self.rows.len())
             .flat_map(|row| a.row(row).map(move |(p, _)| (p, row)))
@@ -244,21 +276,123 @@ impl<T: Float, B: Backend> Csr<T, B> {
             .collect();
         pairs.sort_unstable();
         pairs.dedup();
+        let rows = (0..self.rows.len()).map(|row| {
+            let (b, pairs) = (&b, &pairs);
+            a.row(row).flat_map(move |(p, x)| {
+                b.row(row).filter_map(move |(q, y)| Some((pairs.binary_search(&(p, q)).ok()?, x * y)))
+            })
+        });
+        Ok((Self::from_rows(self.backend(), NAME, pairs.len(), rows)?, pairs))
+    }
+}
+
+/// Matrices built from others, on the host: for what is made once and used many times.
+impl<T: Float, B: Backend> Csr<T, B> {
+    /// The Kronecker products of rows (Khatri-Rao or face-splitting product): with `q` the columns
+    /// of `other`, row `i` of the result has `a[i, j] * b[i, l]` in column `j q + l`, its entries in
+    /// the order of those of `a`, and within each of those of `b`.
+    ///
+    /// This is the design matrix of a tensor product of two bases whose design matrices are `a` and
+    /// `b`.
+    ///
+    /// ```
+    /// use array_api::{Array, Cpu, Csr};
+    ///
+    /// let xp = Cpu::new();
+    /// let a = Csr::from_dense(&Array::from_vec(&xp, vec![1.0, 2.0], &[1, 2])?)?;
+    /// let b = Csr::from_dense(&Array::from_vec(&xp, vec![3.0, 0.0, 5.0], &[1, 3])?)?;
+    /// assert_eq!(a.khatri_rao(&b)?.to_dense()?.to_vec()?, [3.0, 0.0, 5.0, 6.0, 0.0, 10.0]);
+    /// # Ok::<(), array_api::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] for different numbers of rows; [`Error::InvalidArgument`] for more
+    /// columns or entries than 32-bit indices can count.
+    pub fn khatri_rao(&self, other: &Self) -> Result<Self> {
+        const NAME: &str = "Csr::khatri_rao";
+        check_rows(NAME, self, other)?;
+        let columns = count_columns(NAME, self.columns.checked_mul(other.columns))?;
+        let (a, b) = (HostCsr::download(self)?, HostCsr::download(other)?);
+        let rows = (0..self.rows.len()).map(|row| {
+            let (b, q) = (&b, other.columns);
+            a.row(row).flat_map(move |(j, x)| b.row(row).map(move |(l, y)| (j * q + l, x * y)))
+        });
+        Self::from_rows(self.backend(), NAME, columns, rows)
+    }
+
+    /// Matrices of as many rows side by side; each row has the entries of the first matrix, then of
+    /// the second, and so on.
+    ///
+    /// ```
+    /// use array_api::{Array, Cpu, Csr};
+    ///
+    /// let xp = Cpu::new();
+    /// let a = Csr::from_dense(&Array::from_vec(&xp, vec![1.0, 2.0], &[2, 1])?)?;
+    /// assert_eq!(Csr::hstack(&[&a, &a])?.to_dense()?.to_vec()?, [1.0, 1.0, 2.0, 2.0]);
+    /// # Ok::<(), array_api::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for no matrix at all, and for more columns or entries than 32-bit
+    /// indices can count; [`Error::ShapeMismatch`] for different numbers of rows.
+    pub fn hstack(matrices: &[&Self]) -> Result<Self> {
+        const NAME: &str = "Csr::hstack";
+        let [first, ..] = matrices else {
+            return Err(Error::InvalidArgument {
+                operation: NAME,
+                reason: "there must be at least one matrix".into(),
+            });
+        };
+        let mut columns = 0_usize;
+        let mut parts = Vec::with_capacity(matrices.len());
+        for matrix in matrices {
+            check_rows(NAME, first, matrix)?;
+            parts.push((columns, HostCsr::download(matrix)?));
+            columns = count_columns(NAME, columns.checked_add(matrix.columns))?;
+        }
+        let rows = (0..first.rows.len()).map(|row| {
+            let parts = parts.iter();
+            parts.flat_map(move |(start, part)| part.row(row).map(move |(column, x)| (start + column, x)))
+        });
+        Self::from_rows(first.backend(), NAME, columns, rows)
+    }
+
+    /// A matrix of rows with the given columns and values.
+    fn from_rows<R: Iterator<Item = (usize, T)>>(
+        xp: &B,
+        operation: &'static str,
+        columns: usize,
+        rows: impl Iterator<Item = R>,
+    ) -> Result<Self> {
         let mut indptr = vec![0];
         let (mut indices, mut data) = (Vec::new(), Vec::new());
-        for row in 0..self.rows.len() {
-            for (p, x) in a.row(row) {
-                for (q, y) in b.row(row) {
-                    let Ok(column) = pairs.binary_search(&(p, q)) else { continue };
-                    indices.push(column as i32);
-                    data.push(x * y);
-                }
+        for row in rows {
+            for (column, value) in row {
+                indices.push(column as i32);
+                data.push(value);
             }
-            indptr.push(indices.len() as i32);
+            indptr.push(i32::try_from(indices.len()).map_err(|_| too_many(operation, "entries"))?);
         }
-        let shape = [self.rows.len(), pairs.len()];
-        Ok((Self::new(self.backend(), shape, indptr, indices, data)?, pairs))
+        let rows = indptr.len() - 1;
+        Self::new(xp, [rows, columns], indptr, indices, data)
     }
+}
+
+fn too_many(operation: &'static str, what: &str) -> Error {
+    let reason = format!("the result would have more {what} than 32-bit indices can count");
+    Error::InvalidArgument { operation, reason }
+}
+
+/// A number of columns that 32-bit indices can count.
+fn count_columns(operation: &'static str, columns: Option<usize>) -> Result<usize> {
+    columns.filter(|&columns| i32::try_from(columns).is_ok()).ok_or_else(|| too_many(operation, "columns"))
+}
+
+fn check_rows<T: Float, B: Backend>(operation: &'static str, a: &Csr<T, B>, b: &Csr<T, B>) -> Result<()> {
+    if a.rows.len() == b.rows.len() {
+        return Ok(());
+    }
+    Err(Error::ShapeMismatch { operation, left: a.shape().to_vec(), right: b.shape().to_vec() })
 }
 
 /// A sparse matrix on the host.

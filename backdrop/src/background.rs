@@ -1,7 +1,7 @@
 //! The background model itself: `10^(A1 w1) + A2 w2`.
 
 use array_api::{Array, Backend, s};
-use ndarray::{Array2, Array3, Ix3};
+use ndarray::{Array2, Array3, Axis, Ix3};
 
 use crate::design::{Design, DesignMatrix, into_array_error};
 use crate::error::{Error, Result};
@@ -69,12 +69,72 @@ impl Model {
         let frame_bytes = (rows.len() * columns.len() * size_of::<f64>()).max(1);
         let batch = (BATCH_BYTES / frame_bytes).max(1);
         let evaluator = Evaluator::new(xp, self, rows, columns)?;
-        for (frames, mut part) in
-            frames.chunks(batch).zip(result.axis_chunks_iter_mut(ndarray::Axis(0), batch))
-        {
+        for (frames, mut part) in frames.chunks(batch).zip(result.axis_chunks_iter_mut(Axis(0), batch)) {
             part.assign(&evaluator.evaluate(frames)?);
         }
         Ok(result)
+    }
+}
+
+/// Frames that single pixels are evaluated in at once.
+const FRAMES_AT_ONCE: usize = 256;
+
+impl Model {
+    /// The background in electrons/s at single pixels of the CCD, science (row, column), of shape
+    /// (frames, pixels); `frames` are positions in the model's list of frames. A frame that was not
+    /// fitted gives NaN. The sums are those of [`evaluate`](Self::evaluate) in another order.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate).
+    pub fn evaluate_pixels<B: Backend>(
+        &self,
+        xp: &B,
+        frames: &[usize],
+        pixels: &[(usize, usize)],
+    ) -> Result<Array2<f64>> {
+        self.check_frames(frames)?;
+        let (design1, design2) = self.designs()?;
+        let rows = |design: &Design| DesignMatrix::at_pixels(xp, design, self.target.ccd, pixels);
+        let (a1, a2) = (rows(&design1)?, rows(&design2)?);
+        let mut result = Array2::zeros((frames.len(), pixels.len()));
+        for (frames, mut part) in
+            frames.chunks(FRAMES_AT_ONCE).zip(result.axis_chunks_iter_mut(Axis(0), FRAMES_AT_ONCE))
+        {
+            // A column for each frame.
+            let pick = |weights: &Array2<f64>| Array::from_ndarray(xp, &weights.select(Axis(0), frames).t());
+            let mut flux = a1.matmul(&pick(&self.weights1)?)?;
+            flux.exp10_assign()?;
+            flux.add_assign(&a2.matmul(&pick(&self.weights2)?)?)?;
+            let flux = flux.matrix_transpose()?.to_vec()?;
+            part.iter_mut().zip(flux).for_each(|(to, flux)| *to = flux);
+        }
+        Ok(result)
+    }
+
+    /// Both designs, which fit the weights.
+    fn designs(&self) -> Result<(Design, Design)> {
+        let (design1, design2): (Design, Design) = (self.design1.parse()?, self.design2.parse()?);
+        for (name, design, weights) in [("A1", &design1, &self.weights1), ("A2", &design2, &self.weights2)] {
+            if design.columns() != weights.ncols() {
+                return Err(Error::InvalidArgument(format!(
+                    "the model has {} weights of {name} for each frame, but its design {design} needs {}",
+                    weights.ncols(),
+                    design.columns()
+                )));
+            }
+        }
+        Ok((design1, design2))
+    }
+
+    /// Refuses frames that do not exist.
+    pub(crate) fn check_frames(&self, frames: &[usize]) -> Result<()> {
+        let known = self.tstart.len();
+        match frames.iter().find(|&&frame| frame >= known) {
+            Some(bad) => Err(Error::InvalidArgument(format!(
+                "frame {bad} asked for, but the model has {known} frames, counted from 0"
+            ))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -91,17 +151,7 @@ impl<'a, B: Backend> Evaluator<'a, B> {
     /// # Errors
     /// As [`Model::evaluate`].
     pub fn new(xp: &B, model: &'a Model, rows: &[usize], columns: &[usize]) -> Result<Self> {
-        let (design1, design2): (Design, Design) = (model.design1.parse()?, model.design2.parse()?);
-        for (name, design, weights) in [("A1", &design1, &model.weights1), ("A2", &design2, &model.weights2)]
-        {
-            if design.columns() != weights.ncols() {
-                return Err(Error::InvalidArgument(format!(
-                    "the model has {} weights of {name} for each frame, but its design {design} needs {}",
-                    weights.ncols(),
-                    design.columns()
-                )));
-            }
-        }
+        let (design1, design2) = model.designs()?;
         let window = Window::new(model.target.ccd, rows.to_vec(), columns.to_vec())?;
         let background = Background::new(xp, &design1, &design2, &window)?;
         Ok(Self { model, background, backend: xp.clone() })
@@ -112,19 +162,17 @@ impl<'a, B: Backend> Evaluator<'a, B> {
     /// # Errors
     /// As [`Model::evaluate`].
     pub fn evaluate(&self, frames: &[usize]) -> Result<Array3<f64>> {
-        let known = self.model.tstart.len();
-        if let Some(bad) = frames.iter().find(|&&frame| frame >= known) {
-            return Err(Error::InvalidArgument(format!(
-                "frame {bad} asked for, but the model has {known} frames, counted from 0"
-            )));
-        }
-        let pick = |weights: &Array2<f64>| {
-            Array::from_ndarray(&self.backend, &weights.select(ndarray::Axis(0), frames))
-        };
-        let flux = self.background.evaluate(&pick(&self.model.weights1)?, &pick(&self.model.weights2)?)?;
-        match flux.to_ndarray()?.into_dimensionality::<Ix3>() {
+        match self.evaluate_on_backend(frames)?.to_ndarray()?.into_dimensionality::<Ix3>() {
             Ok(flux) => Ok(flux),
             Err(error) => unreachable!("images of some frames have three axes: {error}"),
         }
+    }
+
+    /// As [`evaluate`](Self::evaluate), where the backend has it.
+    pub(crate) fn evaluate_on_backend(&self, frames: &[usize]) -> Result<Array<f64, B>> {
+        self.model.check_frames(frames)?;
+        let pick =
+            |weights: &Array2<f64>| Array::from_ndarray(&self.backend, &weights.select(Axis(0), frames));
+        self.background.evaluate(&pick(&self.model.weights1)?, &pick(&self.model.weights2)?)
     }
 }

@@ -25,6 +25,14 @@ pub trait Pixel: Copy {
     fn append_to(self, bytes: &mut Vec<u8>);
 }
 
+impl Pixel for u8 {
+    const BITPIX: i32 = 8;
+
+    fn append_to(self, bytes: &mut Vec<u8>) {
+        bytes.push(self);
+    }
+}
+
 impl Pixel for f32 {
     const BITPIX: i32 = -32;
 
@@ -73,7 +81,7 @@ impl Card {
     }
 
     /// The card as 80 characters.
-    fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let value = match &self.value {
             Value::Integer(value) => format!("{value:>20}"),
             Value::Text(text) => {

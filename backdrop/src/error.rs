@@ -150,6 +150,25 @@ pub enum Error {
         reason: String,
     },
 
+    /// The file is no target pixel file, one whose parts contradict one another, or one that was
+    /// corrected already.
+    #[error("{}: not a target pixel file to be corrected: {reason}", path.display())]
+    NotATargetPixelFile {
+        /// The file.
+        path: PathBuf,
+        /// What is missing or contradictory.
+        reason: String,
+    },
+
+    /// The file is no saved star scene, or one whose parts contradict one another.
+    #[error("{}: not a saved star scene: {reason}", path.display())]
+    NotAScene {
+        /// The file.
+        path: PathBuf,
+        /// What is missing or contradictory.
+        reason: String,
+    },
+
     /// A model of one sector, camera and CCD was asked about data of another.
     #[error("the model is of {model}, but the data are of {data}: use the model of {data}")]
     WrongTarget {
@@ -171,6 +190,15 @@ pub enum Error {
         block: String,
         /// The column, 0-based within the block.
         column: usize,
+    },
+
+    /// A table that was made elsewhere lacks a column or holds an impossible value.
+    #[error("{}: {reason}", path.display())]
+    BadTable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line and the column.
+        reason: String,
     },
 
     /// An argument has a value that it cannot have.

@@ -7,6 +7,7 @@
 //! once for the fit. Memory is a fixed number of frames, whatever the length of the sector.
 
 mod fitter;
+mod residuals;
 mod survey;
 
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use array_api::{Array, Backend};
 use ndarray::Array2;
 
+use crate::asteroids::Asteroids;
 use crate::design::{Design, DesignMatrix, Preset};
 use crate::error::{Error, Result};
 use crate::file::Model;
@@ -25,7 +27,8 @@ use crate::source::FrameSource;
 use crate::stream::for_each_batch;
 
 pub use fitter::{FLOOR, Fitted, FrameFitter};
-use survey::Survey;
+use residuals::Residuals;
+use survey::{PixelSet, Survey};
 
 /// Frames that must pass the average bitmask for an average frame to be used.
 pub const MIN_AVERAGE_FRAMES: usize = 50;
@@ -47,10 +50,15 @@ pub struct FitOptions {
     pub max_frames: usize,
     /// Frames fitted at once. The result does not depend on it.
     pub frames_per_batch: usize,
-    /// Frames that share one mask: a pixel without a value in any of them is masked in all.
+    /// Frames that share one mask: a pixel that has no value in any of them, or that an asteroid
+    /// passes, is masked in all.
     pub mask_window: usize,
-    /// Seed of random draws.
+    /// Where asteroids are, whose surroundings are masked.
+    pub asteroids: Option<Asteroids>,
+    /// Seed of the draw of jitter and background pixels.
     pub seed: u64,
+    /// Jitter pixels, and as many background pixels, whose residuals are kept, at most.
+    pub sample_pixels: usize,
 }
 
 impl Default for FitOptions {
@@ -76,7 +84,9 @@ impl FitOptions {
             max_frames: 0,
             frames_per_batch: 8,
             mask_window: 100,
+            asteroids: None,
             seed: 0,
+            sample_pixels: 5000,
         }
     }
 }
@@ -102,6 +112,8 @@ pub struct FitReport {
     pub non_positive_pixels: u64,
     /// Share of pixels that the star and saturation masks drop, 0 to 1.
     pub masked_fraction: f64,
+    /// Pixels that asteroids pass, in the mask window where they are most.
+    pub asteroid_pixels: usize,
     /// Sets of masks that normal equations were factored for.
     pub mask_windows: usize,
     /// Time for the first pass over the frames: reading and the minimum image.
@@ -110,6 +122,8 @@ pub struct FitReport {
     pub setup_time: Duration,
     /// Time for the second pass over the frames: reading and fitting.
     pub fit_time: Duration,
+    /// Time for the principal components of the jitter and background pixels.
+    pub components_time: Duration,
     /// Time spent in reading frames, in both passes; it overlaps with the work.
     pub read_time: Duration,
 }
@@ -164,6 +178,8 @@ pub fn fit<B: Backend>(
         fitter.set_average(&survey.minimum)?;
         report.average_used = true;
     }
+    let mut residuals = Residuals::new(&masks, options, &survey);
+    fitter.set_samples(residuals.pixels())?;
     report.setup_time = start.elapsed();
 
     let start = Instant::now();
@@ -172,18 +188,21 @@ pub fn fit<B: Backend>(
     let mut weights1 = Array2::from_elem((frames, n1), f64::NAN);
     let mut weights2 = Array2::from_elem((frames, n2), f64::NAN);
     progress.start("fit", survey.fitted().count());
-    let mut missing: Option<&survey::Missing> = None;
+    let mut dropped: Option<PixelSet> = None;
     for (window, first) in (0..frames).step_by(options.mask_window).enumerate() {
         let wanted: Vec<usize> =
             survey.fitted().filter(|&i| (first..first + options.mask_window).contains(&i)).collect();
-        let needed = survey.missing.get(window).and_then(Option::as_ref);
-        if !wanted.is_empty() && needed != missing {
-            let setup = Instant::now();
-            fitter.set_mask(&survey::without(&clean, needed))?;
-            report.setup_time += setup.elapsed();
-            report.mask_windows += 1;
-            missing = needed;
+        if wanted.is_empty() {
+            continue;
         }
+        let setup = Instant::now();
+        let needed = survey.dropped(window, source, options, &mut report);
+        if needed != dropped {
+            fitter.set_mask(&survey::without(&clean, needed.as_ref()))?;
+            report.mask_windows += 1;
+            dropped = needed;
+        }
+        report.setup_time += setup.elapsed();
         // The next batch goes to the device while the current one is fitted.
         let upload =
             |batch: &[usize], pixels| Ok(Array::from_vec(xp, pixels, &[batch.len(), rows, columns])?);
@@ -195,6 +214,7 @@ pub fn fit<B: Backend>(
             for (row, &frame) in batch.iter().enumerate() {
                 weights1.row_mut(frame).assign(&fitted.weights1.row(row));
                 weights2.row_mut(frame).assign(&fitted.weights2.row(row));
+                residuals.insert(frame, &fitted.residuals.row(row));
             }
             progress.advance(batch.len());
             Ok(())
@@ -203,7 +223,11 @@ pub fn fit<B: Backend>(
     progress.finish();
     report.fit_time = start.elapsed();
     let average = fitter.average()?;
-    Ok((survey.into_model(xp, source, options, masks, (weights1, weights2), average), report))
+    let start = Instant::now();
+    let mut model = survey.into_model(xp, source, options, masks, (weights1, weights2), average);
+    residuals.into_model(xp, &mut model)?;
+    report.components_time = start.elapsed();
+    Ok((model, report))
 }
 
 fn check(options: &FitOptions) -> Result<()> {

@@ -108,12 +108,23 @@ impl Window {
     /// `r` of each pixel, of shape (rows, columns): the distance from the boresight corner, 1 in
     /// the corner opposite.
     pub fn r<B: Backend>(&self, xp: &B) -> Result<Array<f64, B>> {
-        let x2 = Array::from_slice(xp, &self.x())?.square()?;
-        let y2 = Array::from_slice(xp, &self.y())?.square()?.expand_dims(1)?;
-        let mut r = (&y2 + &x2)?;
-        r.sqrt_assign()?;
-        Ok((r / std::f64::consts::SQRT_2)?)
+        let [x, y] = [self.x(), self.y()].map(|x| Array::from_slice(xp, &x));
+        distance(&x?, &y?.expand_dims(1)?)
     }
+
+    /// `r` of single pixels, one in each row and the column in the same place, of shape
+    /// (1, pixels): the same bits as in [`r`](Self::r).
+    pub(crate) fn r_of_pairs<B: Backend>(&self, xp: &B) -> Result<Array<f64, B>> {
+        let [x, y] = [self.x(), self.y()].map(|x| Array::from_slice(xp, &x));
+        Ok(distance(&x?, &y?)?.expand_dims(0)?)
+    }
+}
+
+/// `hypot(x, y) / sqrt(2)`.
+fn distance<B: Backend>(x: &Array<f64, B>, y: &Array<f64, B>) -> Result<Array<f64, B>> {
+    let mut r = (&y.square()? + &x.square()?)?;
+    r.sqrt_assign()?;
+    Ok((r / std::f64::consts::SQRT_2)?)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A [`source::FrameSource`] gives frames: [`ffi::FfiSource`] those of files,
 //! [`source::MemorySource`] those in memory, [`simulate::Simulation`] made-up ones.
 //! [`fit::fit`] turns them into a [`file::Model`], which is saved, loaded and evaluated for any
-//! pixels. The model itself is in [`design`] (what it is made of), [`normal`] (how weights follow
+//! pixels, or taken off a target pixel file ([`tpf`]). The model itself is in [`design`] (what it is made of), [`normal`] (how weights follow
 //! from pixels), [`mask`] and [`quality`] (which pixels and frames count).
 //!
 //! ```
@@ -21,7 +21,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod asteroids;
 pub mod background;
+pub mod components;
 pub mod cube;
 pub mod design;
 pub mod error;
@@ -29,17 +31,23 @@ pub mod ffi;
 pub mod file;
 pub mod fit;
 mod fits;
+pub mod flags;
 pub mod geometry;
 pub mod mask;
 pub mod normal;
 pub mod output;
 pub mod progress;
 pub mod quality;
+pub mod scene;
 pub mod simulate;
 pub mod source;
+mod statistics;
 pub mod straps;
 mod stream;
+mod table;
 pub mod time;
+pub mod tpf;
+pub mod uncertainty;
 
 /// The examples of the front page, compiled as tests.
 #[cfg(doctest)]

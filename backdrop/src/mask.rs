@@ -1,7 +1,10 @@
 //! Which pixels show the background alone: the star mask and the saturation mask, both true where
 //! a pixel is kept, made from the minimum image (the pixel-wise minimum over the good frames).
 
+use array_api::{Array, Backend};
 use ndarray::{Array2, Axis, Zip, s};
+
+use crate::error::Result;
 
 /// Largest gradient of a pixel without a star, in electrons/s per pixel.
 const MAX_GRADIENT: f32 = 25.0;
@@ -14,6 +17,12 @@ const SATURATION_GROWTH: usize = 3;
 
 /// `sigma_f` of a masked pixel; that of a clean one is 1.
 pub const MASKED_SIGMA: f64 = 1e6;
+
+/// `1 / sigma_f` of each pixel, of shape (rows, columns): 1 where the mask is true, else 1e-6.
+pub(crate) fn weights<B: Backend>(xp: &B, keep: &Array2<bool>) -> Result<Array<f64, B>> {
+    let weights = keep.mapv(|keep| if keep { 1.0 } else { 1.0 / MASKED_SIGMA });
+    Ok(Array::from_ndarray(xp, &weights)?)
+}
 
 /// Both masks of an image.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,18 +55,23 @@ pub fn star_mask(image: &Array2<f32>) -> Array2<bool> {
         let quiet = dy.hypot(dx) < MAX_GRADIENT && flux < SATURATION;
         *masked = !quiet;
     });
-    let mut grown = masked.clone();
+    grown(&masked).mapv_into(|masked| !masked)
+}
+
+/// A mask with the neighbours above, below, left and right of its pixels.
+pub(crate) fn grown(mask: &Array2<bool>) -> Array2<bool> {
+    let mut grown = mask.clone();
     for axis in [0, 1] {
-        let length = masked.len_of(Axis(axis));
+        let length = mask.len_of(Axis(axis));
         if length < 2 {
             continue;
         }
         let (axis, cut) = (Axis(axis), length - 1);
-        let (head, tail) = (masked.view().split_at(axis, cut).0, masked.view().split_at(axis, 1).1);
+        let (head, tail) = (mask.view().split_at(axis, cut).0, mask.view().split_at(axis, 1).1);
         grown.view_mut().split_at(axis, 1).1.zip_mut_with(&head, |grown, &masked| *grown |= masked);
         grown.view_mut().split_at(axis, cut).0.zip_mut_with(&tail, |grown, &masked| *grown |= masked);
     }
-    grown.mapv_into(|masked| !masked)
+    grown
 }
 
 /// Differences along an axis: central inside, one-sided at the ends, zero on an axis of one pixel

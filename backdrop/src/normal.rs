@@ -19,13 +19,13 @@ pub struct NormalEquations<B: Backend> {
 }
 
 impl<B: Backend> NormalEquations<B> {
-    /// Forms and factors the equations; `weights` are `1 / sigma_f`, of shape (rows, columns), and
+    /// Factors the equations; `gram` is `A^T diag(1/sigma_f) A`, of shape (columns, columns), and
     /// `name` is what messages call the design.
     ///
     /// # Errors
     /// [`Error::NotPositiveDefinite`] with the block and the column of the first pivot that is not
     /// positive.
-    pub fn new(name: &str, matrix: &DesignMatrix<B>, weights: &Array<f64, B>) -> Result<Self> {
+    pub fn new(name: &str, matrix: &DesignMatrix<B>, gram: Array<f64, B>) -> Result<Self> {
         let xp = matrix.backend();
         let blocks = matrix.design().blocks();
         let sigmas: Vec<f64> = blocks.iter().flat_map(Block::prior_sigmas).collect();
@@ -35,14 +35,23 @@ impl<B: Backend> NormalEquations<B> {
         let prior = (&Array::from_slice(xp, &means)? * &precision)?;
 
         let n = matrix.columns();
-        let mut gram = matrix.gram(weights)?.reshape(&[n * n])?;
+        let mut left = gram.reshape(&[n * n])?;
+        // Changed in place unless someone else keeps it.
+        drop(gram);
         let diagonal: Vec<i64> = (0..n).map(|i| (i * (n + 1)) as i64).collect();
-        gram.scatter_add(&Array::from_slice(xp, &diagonal)?, &precision, 0)?;
-        let factor = cho_factor(&gram.reshape(&[n, n])?).map_err(|error| match error {
+        left.scatter_add(&Array::from_slice(xp, &diagonal)?, &precision, 0)?;
+        let factor = cho_factor(&left.reshape(&[n, n])?).map_err(|error| match error {
             array_api::Error::NotPositiveDefinite { pivot, .. } => not_positive_definite(name, matrix, pivot),
             other => other.into(),
         })?;
         Ok(Self { factor, prior })
+    }
+
+    /// `(A^T diag(1/sigma_f) A + diag(1/sigma_w^2))^-1`, of shape (columns, columns): the covariance
+    /// of the weights for pixels of unit variance.
+    pub fn covariance(&self) -> Result<Array<f64, B>> {
+        let n = self.prior.len();
+        Ok(self.factor.solve(&Array::eye(self.prior.backend(), n, None, 0)?)?)
     }
 
     /// The weights of some frames, of shape (frames, columns), from `A^T (f / sigma_f)` of the same

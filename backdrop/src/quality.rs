@@ -17,6 +17,8 @@ pub const FIT_BITMASK: u32 = 63;
 /// Flags that keep a frame out of the average frame.
 pub const AVERAGE_BITMASK: u32 = 6911;
 
+use crate::statistics::median;
+
 /// Columns of a readout strip: a CCD has four.
 const STRIP: usize = 512;
 
@@ -49,16 +51,6 @@ pub fn is_blown_out(frame: &[f32], columns: usize) -> bool {
             .collect();
         median(&mut levels).is_some_and(|level| level > LIMIT)
     })
-}
-
-fn median(values: &mut [f64]) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let n = values.len();
-    match n {
-        0 => None,
-        _ if n % 2 == 1 => Some(values[n / 2]),
-        _ => Some(0.5 * (values[n / 2 - 1] + values[n / 2])),
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! ([`MemorySource`]) or make them up as they are asked for.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::error::{Error, Result};
 
@@ -67,6 +68,20 @@ pub trait FrameSource: Sync {
     /// length than rows x columns; whatever the place that the frame comes from
     /// can fail with. After an error the contents of `out` are unspecified.
     fn read(&self, index: usize, out: &mut [f32]) -> Result<()>;
+
+    /// Reads some rows of the frame at position `index` into `out`, as [`read`](Self::read)
+    /// does all of them. Unless a source can do better, it reads the whole frame for that.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read), also if there are no such rows.
+    fn read_rows(&self, index: usize, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+        check_read_rows(self, index, &rows, out)?;
+        let (all, columns) = self.shape();
+        let mut frame = vec![0.0; all * columns];
+        self.read(index, &mut frame)?;
+        out.copy_from_slice(&frame[rows.start * columns..][..out.len()]);
+        Ok(())
+    }
 }
 
 /// Checks what every [`FrameSource::read`] is called with.
@@ -74,16 +89,36 @@ pub trait FrameSource: Sync {
 /// # Errors
 /// [`Error::InvalidArgument`] as documented there.
 pub(crate) fn check_read<S: FrameSource + ?Sized>(source: &S, index: usize, out: &[f32]) -> Result<()> {
+    check_read_rows(source, index, &(0..source.shape().0), out)
+}
+
+/// Checks what every [`FrameSource::read_rows`] is called with.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] as documented there.
+pub(crate) fn check_read_rows<S: FrameSource + ?Sized>(
+    source: &S,
+    index: usize,
+    rows: &Range<usize>,
+    out: &[f32],
+) -> Result<()> {
     let frames = source.frames().len();
     if index >= frames {
         return Err(Error::InvalidArgument(format!(
             "frame {index} asked for, but there are {frames} frames, counted from 0"
         )));
     }
-    let (rows, columns) = source.shape();
-    if out.len() != rows * columns {
+    let (all, columns) = source.shape();
+    if rows.start > rows.end || rows.end > all {
         return Err(Error::InvalidArgument(format!(
-            "a frame of {rows} x {columns} pixels does not fit a buffer of {} values",
+            "rows {} to {} asked for, but a frame has {all}, counted from 0",
+            rows.start, rows.end
+        )));
+    }
+    if out.len() != rows.len() * columns {
+        return Err(Error::InvalidArgument(format!(
+            "a frame of {} x {columns} pixels does not fit a buffer of {} values",
+            rows.len(),
             out.len()
         )));
     }
@@ -160,8 +195,12 @@ impl FrameSource for MemorySource {
     }
 
     fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
-        check_read(self, index, out)?;
-        out.copy_from_slice(&self.pixels[index]);
+        self.read_rows(index, 0..self.shape.0, out)
+    }
+
+    fn read_rows(&self, index: usize, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+        check_read_rows(self, index, &rows, out)?;
+        out.copy_from_slice(&self.pixels[index][rows.start * self.shape.1..][..out.len()]);
         Ok(())
     }
 }

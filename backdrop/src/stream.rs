@@ -1,5 +1,6 @@
 //! Reading ahead: the next batch of frames comes in while the current one is worked on.
 
+use std::ops::Range;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
@@ -19,14 +20,30 @@ pub(crate) fn for_each_batch<P: Send>(
     size: usize,
     read_time: &mut Duration,
     prepare: impl Fn(&[usize], Vec<f32>) -> Result<P> + Send,
+    work: impl FnMut(&[usize], P) -> Result<()>,
+) -> Result<()> {
+    let rows = 0..source.shape().0;
+    for_each_batch_of_rows((source, rows), indices, size, read_time, prepare, work)
+}
+
+/// As [`for_each_batch`], of some rows of each frame.
+///
+/// # Errors
+/// As [`for_each_batch`].
+pub(crate) fn for_each_batch_of_rows<P: Send>(
+    (source, rows): (&dyn FrameSource, Range<usize>),
+    indices: &[usize],
+    size: usize,
+    read_time: &mut Duration,
+    prepare: impl Fn(&[usize], Vec<f32>) -> Result<P> + Send,
     mut work: impl FnMut(&[usize], P) -> Result<()>,
 ) -> Result<()> {
-    let (rows, columns) = source.shape();
+    let pixels_each = rows.len() * source.shape().1;
     let read = move |batch: &[usize]| {
         let start = Instant::now();
-        let mut pixels = vec![0.0; batch.len() * rows * columns];
-        for (&index, frame) in batch.iter().zip(pixels.chunks_mut((rows * columns).max(1))) {
-            source.read(index, frame)?;
+        let mut pixels = vec![0.0; batch.len() * pixels_each];
+        for (&index, frame) in batch.iter().zip(pixels.chunks_mut(pixels_each.max(1))) {
+            source.read_rows(index, rows.clone(), frame)?;
         }
         let time = start.elapsed();
         Ok((prepare(batch, pixels)?, time))

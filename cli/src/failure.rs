@@ -1,5 +1,6 @@
 //! Why the program stops, in one line, and the exit code that goes with it.
 
+use std::fmt;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -31,9 +32,8 @@ impl Failure {
     /// Says what went wrong, in one line on standard error.
     pub(crate) fn report(&self) {
         match self {
-            Self::Data(message) | Self::Usage(message) => output::error(message),
-            Self::Interrupted => output::error("interrupted"),
             Self::Reported => {}
+            failure => output::error(&failure.to_string()),
         }
     }
 
@@ -42,6 +42,16 @@ impl Failure {
             Self::Data(_) | Self::Reported => 1,
             Self::Usage(_) => 2,
             Self::Interrupted => 130,
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Data(message) | Self::Usage(message) => message,
+            Self::Interrupted => "interrupted",
+            Self::Reported => "",
         })
     }
 }

@@ -78,6 +78,9 @@ table! {
     SOLVE: 4.0 Scaled, "backward stable (H 8.5, 9.3, 10.4) with small growth of pivots; scale: n |a| |x| by norm";
     /// A solution, compared with another one.
     SOLUTION: 4.0 Scaled, "residual times condition (H 7.1); scale: n cond(a) |x| by norm";
+    /// Residuals of eigenvalues and eigenvectors, and eigenvalues compared with other ones.
+    EIGEN: 4.0 Scaled, "orthogonal transformations give those of a matrix near by (G. H. Golub and C. F. Van Loan, \
+                        Matrix Computations, 4th edition, 8.3); scale: n |a| by norm, n for v^T v - 1";
     /// Determinants.
     DETERMINANT: 4.0 Scaled, "backward stable factorization (H 14.6); scale: n cond(a) |det|";
     /// Values of basis functions.

@@ -84,6 +84,41 @@ fn a_batch_brings_each_pixel_up_once_and_only_weights_down() {
 }
 
 #[test]
+fn a_frames_weights_have_the_same_bits_in_any_batch() {
+    let Some((cuda, _guard)) = device() else { return };
+    // Rows for several partial sums.
+    let (rows, columns, frames) = (200, 40, 10);
+    let window = Window::new(1, (0..rows).collect(), (0..columns).collect()).unwrap();
+    let preset = Preset::default();
+    let (design1, design2) = (preset.design1(), preset.design2(8));
+    let matrices = DesignMatrix::several(&cuda, [&design1, &design2], &window).unwrap();
+    let fitter = FrameFitter::new(&cuda, matrices, &Array2::from_elem((rows, columns), true)).unwrap();
+    // Numbers between 50 and 150 without a pattern.
+    let golden = 0.618_033_988_749_894_9;
+    let pixels = (0..frames * rows * columns).map(|i| (50.0 + 100.0 * (i as f64 * golden).fract()) as f32);
+    let images = Array::from_vec(&cuda, pixels.collect(), &[frames, rows, columns]).unwrap();
+    let weights = |batch: usize| {
+        let starts = (0..frames).step_by(batch);
+        starts
+            .flat_map(|start| {
+                let fitted = fitter.fit(&images.slice(s![start..start + batch]).unwrap()).unwrap();
+                let both = [fitted.weights1, fitted.weights2];
+                let frames: Vec<Vec<u64>> = (0..batch)
+                    .map(|frame| both.iter().flat_map(|w| w.row(frame).map(|x| x.to_bits())).collect())
+                    .collect();
+                frames
+            })
+            .collect::<Vec<_>>()
+    };
+    let alone = weights(1);
+    assert_eq!(alone.len(), frames);
+    assert!(alone[0] != alone[1]);
+    for batch in [2, 5, 10] {
+        assert!(weights(batch) == alone, "in batches of {batch}");
+    }
+}
+
+#[test]
 fn memory_is_given_back() {
     let Some((cuda, emulator, _guard)) = emulated() else { return };
     // What earlier tests have dropped is freed when the device comes to it.

@@ -41,7 +41,7 @@ const fn mutation(
 }
 
 /// All of them.
-pub const MUTATIONS: [Mutation; 17] = [
+pub const MUTATIONS: [Mutation; 18] = [
     mutation(
         "wrong stride in finding an element",
         "array-api/src/cuda/prelude.cuh",
@@ -104,6 +104,12 @@ pub const MUTATIONS: [Mutation; 17] = [
         "array-api/src/cuda/sparse.rs",
         "CudaBuffer::<f64>::zeros(&cuda.0, chunks * elements)",
         "CudaBuffer::<f64>::unspecified(&cuda.0, chunks * elements)",
+    ),
+    mutation(
+        "parts of sums that depend on the batch",
+        "array-api/src/cuda/sparse.rs",
+        "chunks(a.rows.len(), n, elements)",
+        "chunks(a.rows.len(), n * batch, elements)",
     ),
     mutation(
         "missing barrier in a reduction",

@@ -4,6 +4,8 @@
 //! a column-major one, which costs nothing. The blocks do not depend on the number of
 //! threads, and neither does a bit of the results.
 
+mod eigen;
+
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{
     LltError, LltRegularization, cholesky_in_place, cholesky_in_place_scratch,
@@ -219,12 +221,21 @@ fn each_matrix<T: Float>(
     if size == 0 {
         return Ok(());
     }
-    // Of several errors the first matrix's is reported, whichever thread meets its own first.
-    let out = &mut out[..count * size];
-    let error = if count > 1 && count * size >= 4096 && !inside_tile() {
-        out.par_chunks_mut(size).enumerate().filter_map(|(i, part)| f(i, part).err()).find_first(|_| true)
+    let parts: Vec<_> = out[..count * size].chunks_mut(size).collect();
+    try_each(parts, count * size, f)
+}
+
+/// Applies `f` to each item with its number, `elements` being the size of all results. Of several
+/// errors the first item's is reported, whichever thread meets its own first.
+fn try_each<I: Send>(
+    items: Vec<I>,
+    elements: usize,
+    f: impl Fn(usize, I) -> Result<()> + Sync,
+) -> Result<()> {
+    let error = if items.len() > 1 && elements >= 4096 && !inside_tile() {
+        items.into_par_iter().enumerate().filter_map(|(i, item)| f(i, item).err()).find_first(|_| true)
     } else {
-        out.chunks_mut(size).enumerate().find_map(|(i, part)| f(i, part).err())
+        items.into_iter().enumerate().find_map(|(i, item)| f(i, item).err())
     };
     error.map_or(Ok(()), Err)
 }
@@ -313,6 +324,14 @@ impl Linalg for Cpu {
             Ok(())
         })?;
         Ok(out)
+    }
+
+    fn eigh<T: Float>(&self, a: View<'_, T, Self>) -> Result<(CpuBuffer<T>, CpuBuffer<T>)> {
+        eigen::values_and_vectors(a)
+    }
+
+    fn eigvalsh<T: Float>(&self, a: View<'_, T, Self>) -> Result<CpuBuffer<T>> {
+        eigen::values(a)
     }
 }
 

@@ -13,6 +13,9 @@ fn row<'a, T: Float>(a: &CsrView<'a, T, Cpu>, row: usize) -> (&'a [i32], &'a [T]
     (&a.indices[range.clone()], &a.data[range])
 }
 
+/// Rows that a thread takes at a time where each is little work.
+const ROWS: usize = 64;
+
 /// `y += a x`.
 #[inline]
 fn add_scaled<T: Float>(y: &mut [T], a: T, x: &[T]) {
@@ -128,6 +131,41 @@ impl Sparse for Cpu {
             out.par_chunks_mut(size).enumerate().for_each(|(i, out)| work(i, out));
         } else {
             out.chunks_mut(size).enumerate().for_each(|(i, out)| work(i, out));
+        }
+        Ok(out)
+    }
+
+    fn csr_bilinear<T: Float>(
+        &self,
+        a: CsrView<'_, T, Self>,
+        m: View<'_, T, Self>,
+        b: CsrView<'_, T, Self>,
+    ) -> Result<CpuBuffer<T>> {
+        let mut out = CpuBuffer::unspecified(a.rows.len())?;
+        let (down, across) = (m.layout.strides()[0], m.layout.strides()[1]);
+        let work = |r: usize, out: &mut T| {
+            let (rows, values) = row(&a, r);
+            let (columns, others) = row(&b, r);
+            let mut sum = 0.0;
+            for (&p, &x) in rows.iter().zip(values) {
+                let start = m.layout.offset() as isize + p as isize * down;
+                let line = columns
+                    .iter()
+                    .zip(others)
+                    .map(|(&q, &y)| m.buffer[(start + q as isize * across) as usize].to_f64() * y.to_f64());
+                sum += x.to_f64() * line.fold(0.0, |sum, product| sum + product);
+            }
+            *out = T::from_f64(sum);
+        };
+        let entries = |matrix: &CsrView<'_, T, Self>| {
+            (matrix.indptr[matrix.rows.end] - matrix.indptr[matrix.rows.start]) as usize
+        };
+        // As many products as there are if all rows have equally many entries.
+        let products = entries(&a).saturating_mul(entries(&b)) / out.len().max(1);
+        if parallel(products) {
+            out.par_iter_mut().with_min_len(ROWS).enumerate().for_each(|(r, out)| work(r, out));
+        } else {
+            out.iter_mut().enumerate().for_each(|(r, out)| work(r, out));
         }
         Ok(out)
     }

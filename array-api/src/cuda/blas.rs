@@ -328,6 +328,41 @@ pub(super) fn potrf_batched<T: Float>(context: &Context, square: &Square) -> Res
     Ok(())
 }
 
+/// `syevd`, one matrix after another: eigenvalues, ascending, `n` for each matrix, and if `vectors`
+/// eigenvectors in columns in place of `a`, of which only the upper triangle is used.
+pub(super) fn syevd<T: Float>(
+    context: &Arc<Context>,
+    square: &Square,
+    values: u64,
+    vectors: bool,
+) -> Result<()> {
+    let (n, each) = square.each::<T>()?;
+    let mode = if vectors {
+        cusolver::cusolverEigMode_t::CUSOLVER_EIG_MODE_VECTOR
+    } else {
+        cusolver::cusolverEigMode_t::CUSOLVER_EIG_MODE_NOVECTOR
+    };
+    let mut elements: c_int = 0;
+    let size = &raw mut elements;
+    // SAFETY: the addresses are of device memory, `size` is valid for writing.
+    with_solver(context, square.operation, |handle| unsafe {
+        routine!(T: cusolver::cusolverDnSsyevd_bufferSize | cusolver::cusolverDnDsyevd_bufferSize,
+            handle, mode, UPPER, n, square.matrices as *const _, n, values as *const _, size)
+    })?;
+    let workspace = context.allocate(bytes::<T>(elements.max(1) as usize) as usize)?;
+    let work = workspace.address()?;
+    for (i, (a, info)) in each.enumerate() {
+        let values = values + bytes::<T>(i * square.n);
+        // SAFETY: the addresses are of device memory, the workspace is as large as was asked for.
+        with_solver(context, square.operation, |handle| unsafe {
+            routine!(T: cusolver::cusolverDnSsyevd | cusolver::cusolverDnDsyevd,
+                handle, mode, UPPER, n, a as *mut _, n, values as *mut _, work as *mut _, elements,
+                info as *mut c_int)
+        })?;
+    }
+    Ok(())
+}
+
 /// `getrf`, one matrix after another: `p a = l u`. `pivots` is for `n` numbers a matrix.
 pub(super) fn getrf<T: Float>(context: &Arc<Context>, square: &Square, pivots: u64) -> Result<()> {
     let (n, each) = square.each::<T>()?;

@@ -20,6 +20,8 @@
 //! libraries choose their kernels by the number of columns and promise no such thing, so this is a
 //! kernel of our own: forward and backward substitution in one launch, whatever the batch.
 
+mod eigen;
+
 use super::blas::{self, Product, Square, Stack, Triangular};
 use super::driver::Arguments;
 use super::{Cuda, CudaBuffer, Held, Source, THREADS, kernel_layouts, type_name};
@@ -364,6 +366,14 @@ impl Linalg for Cuda {
         let kernel = self.kernel::<Dense<T>>(source::<T>, "determinant")?;
         self.launch(kernel, [count, 1, 1], THREADS, arguments)?;
         Ok(out)
+    }
+
+    fn eigh<T: Float>(&self, a: View<'_, T, Self>) -> Result<(CudaBuffer<T>, CudaBuffer<T>)> {
+        eigen::decompose(self, a, true)
+    }
+
+    fn eigvalsh<T: Float>(&self, a: View<'_, T, Self>) -> Result<CudaBuffer<T>> {
+        eigen::decompose(self, a, false).map(|(values, _)| values)
     }
 }
 

@@ -5,7 +5,12 @@
 //! not promise for transposed products, and the weighted Gram matrix of two matrices is not in it.
 //!
 //! Sums over rows are cut into chunks: a thread goes through the rows of its chunk in order, and the
-//! partial results, in double precision, are added in the order of the chunks.
+//! partial results, in double precision, are added in the order of the chunks. Where the chunks end
+//! decides how sums are rounded: those of a transposed product depend on the two matrices' shapes
+//! alone, so that a product has the same bits however many are asked for at once. Those of weighted
+//! Gram matrices get fewer the more matrices there are.
+
+use std::ops::Range;
 
 use super::driver::Arguments;
 use super::{Cuda, CudaBuffer, Source, type_name};
@@ -84,6 +89,22 @@ extern "C" __global__ void gram(
         }}
     }}
 }}
+// A thread for each row.
+extern "C" __global__ void bilinear(Csr a, Csr b, const T *m, Axes axes, T *out) {{
+    i64 row = thread_number();
+    if (row >= a.rows) return;
+    i64 left = a.first + row, right = b.first + row;
+    double sum = 0;
+    for (i64 e = a.indptr[left]; e < a.indptr[left + 1]; ++e) {{
+        const T *from = m + axes.offset + a.indices[e] * axes.batch;
+        double line = 0;
+        for (i64 f = b.indptr[right]; f < b.indptr[right + 1]; ++f) {{
+            line += (double)from[b.indices[f] * axes.row] * (double)b.data[f];
+        }}
+        sum += (double)a.data[e] * line;
+    }}
+    out[row] = (T)sum;
+}}
 extern "C" __global__ void add_chunks(const double *partial, i64 chunks, T *out, i64 n) {{
     i64 i = thread_number();
     if (i >= n) return;
@@ -94,7 +115,7 @@ extern "C" __global__ void add_chunks(const double *partial, i64 chunks, T *out,
 "#,
             t = type_name(T::DTYPE),
         ),
-        kernels: &["matmul", "transposed", "gram", "add_chunks"],
+        kernels: &["matmul", "transposed", "gram", "bilinear", "add_chunks"],
     }
 }
 
@@ -130,8 +151,8 @@ fn axes<T: Float>(x: View<'_, T, Cuda>) -> [i64; 4] {
     axes
 }
 
-/// Rows of a chunk, and the number of chunks, for `rows` rows that `threads` threads go through each,
-/// with `elements` elements of partial results a chunk.
+/// Rows of a chunk, and the number of chunks, for `rows` rows that `threads` threads go through, with
+/// `elements` elements of partial results a chunk.
 fn chunks(rows: usize, threads: usize, elements: usize) -> (usize, usize) {
     let room = PARTIAL_BYTES / (elements.max(1) * size_of::<f64>());
     let wanted = BUSY.div_ceil(threads.max(1)).min(rows.div_ceil(ROWS)).min(room).max(1);
@@ -139,24 +160,27 @@ fn chunks(rows: usize, threads: usize, elements: usize) -> (usize, usize) {
     (height, rows.div_ceil(height).max(1))
 }
 
-/// The sum over chunks that `run` leaves in the partial results it is given the address of.
-fn summed<T: Float>(
+/// A batch in portions whose partial results may exist at once, `bytes` for each entry: nearly always
+/// one.
+fn portions(batch: usize, bytes: usize) -> impl Iterator<Item = Range<usize>> {
+    let most = (PARTIAL_BYTES / bytes.max(1)).max(1);
+    (0..batch).step_by(most).map(move |first| first..batch.min(first + most))
+}
+
+/// Puts the sums over the chunks of partial results to address `out`, `elements` of them. `run` gets
+/// the partial results' address, where zeros stand, and leaves them there.
+fn sum_chunks<T: Float>(
     cuda: &Cuda,
     chunks: usize,
     elements: usize,
+    out: u64,
     run: impl FnOnce(u64) -> Result<()>,
-) -> Result<CudaBuffer<T>> {
-    let mut out = cuda.allocate(elements)?;
-    if elements == 0 {
-        return Ok(out);
-    }
+) -> Result<()> {
     let mut partial = CudaBuffer::<f64>::zeros(&cuda.0, chunks * elements)?;
     let address = partial.address_mut(&cuda.0, 0)?;
     run(address)?;
-    let arguments =
-        Arguments::default().value(address).value(chunks).value(out.address_mut(&cuda.0, 0)?).value(elements);
-    cuda.for_each::<Products<T>>(source::<T>, "add_chunks", elements, arguments)?;
-    Ok(out)
+    let arguments = Arguments::default().value(address).value(chunks).value(out).value(elements);
+    cuda.for_each::<Products<T>>(source::<T>, "add_chunks", elements, arguments)
 }
 
 impl Sparse for Cuda {
@@ -181,21 +205,31 @@ impl Sparse for Cuda {
         x: View<'_, T, Self>,
     ) -> Result<CudaBuffer<T>> {
         let (batch, n) = (x.layout.shape()[0], x.layout.shape()[2]);
-        let elements = batch * a.columns * n;
-        let (height, chunks) = chunks(a.rows.len(), batch * n, elements);
-        summed(self, chunks, elements, |partial| {
-            let threads = chunks * batch * n;
-            let arguments = Arguments::default()
-                .value(kernel_csr(self, &a)?)
-                .value(x.buffer.address(&self.0, 0)?)
-                .value(axes(x))
-                .value(batch)
-                .value(n)
-                .value(height)
-                .value(partial)
-                .value(threads);
-            self.for_each::<Products<T>>(source::<T>, "transposed", threads, arguments)
-        })
+        let elements = a.columns * n;
+        let mut out = self.allocate(batch * elements)?;
+        if out.len() == 0 {
+            return Ok(out);
+        }
+        let (height, chunks) = chunks(a.rows.len(), n, elements);
+        for portion in portions(batch, chunks * elements * size_of::<f64>()) {
+            let batch = portion.len();
+            let layout = x.layout.slice(0, portion.start, 1, batch);
+            let target = out.address_mut(&self.0, portion.start * elements)?;
+            sum_chunks::<T>(self, chunks, batch * elements, target, |partial| {
+                let threads = chunks * batch * n;
+                let arguments = Arguments::default()
+                    .value(kernel_csr(self, &a)?)
+                    .value(x.buffer.address(&self.0, 0)?)
+                    .value(axes(View { buffer: x.buffer, layout: &layout }))
+                    .value(batch)
+                    .value(n)
+                    .value(height)
+                    .value(partial)
+                    .value(threads);
+                self.for_each::<Products<T>>(source::<T>, "transposed", threads, arguments)
+            })?;
+        }
+        Ok(out)
     }
 
     fn csr_weighted_gram<T: Float>(
@@ -206,8 +240,12 @@ impl Sparse for Cuda {
     ) -> Result<CudaBuffer<T>> {
         let (batch, m) = (w.layout.shape()[0], w.layout.shape()[1]);
         let elements = batch * a.columns * b.columns;
+        let mut out = self.allocate(elements)?;
+        if elements == 0 {
+            return Ok(out);
+        }
         let (height, chunks) = chunks(m, batch, elements);
-        summed(self, chunks, elements, |partial| {
+        sum_chunks::<T>(self, chunks, elements, out.address_mut(&self.0, 0)?, |partial| {
             let threads = chunks * batch;
             let arguments = Arguments::default()
                 .value(kernel_csr(self, &a)?)
@@ -220,6 +258,51 @@ impl Sparse for Cuda {
                 .value(partial)
                 .value(threads);
             self.for_each::<Products<T>>(source::<T>, "gram", threads, arguments)
-        })
+        })?;
+        Ok(out)
+    }
+
+    fn csr_bilinear<T: Float>(
+        &self,
+        a: CsrView<'_, T, Self>,
+        m: View<'_, T, Self>,
+        b: CsrView<'_, T, Self>,
+    ) -> Result<CudaBuffer<T>> {
+        let rows = a.rows.len();
+        let mut out = self.allocate(rows)?;
+        let arguments = Arguments::default()
+            .value(kernel_csr(self, &a)?)
+            .value(kernel_csr(self, &b)?)
+            .value(m.buffer.address(&self.0, 0)?)
+            .value(axes(m))
+            .value(out.address_mut(&self.0, 0)?);
+        self.for_each::<Products<T>>(source::<T>, "bilinear", rows, arguments)?;
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_cover_all_rows_and_their_partial_results_fit() {
+        // A frame of 2048 x 2048 pixels by 50 row functions and as many columns.
+        assert_eq!(chunks(2048, 50, 2500), (64, 32));
+        // Enough columns without a cut, a few rows, none, and results that fit 32 or 0 times.
+        assert_eq!(chunks(2048, BUSY, 100), (2048, 1));
+        assert_eq!(chunks(65, 1, 1), (33, 2));
+        assert_eq!(chunks(0, 1, 1), (1, 1));
+        assert_eq!(chunks(1 << 20, 1, 1 << 20), (1 << 15, 32));
+        assert_eq!(chunks(1 << 20, 1, 1 << 30), (1 << 20, 1));
+    }
+
+    #[test]
+    fn portions_cover_a_batch_and_their_partial_results_fit() {
+        let all = |batch, bytes| portions(batch, bytes).collect::<Vec<_>>();
+        assert_eq!(all(800, 640_000), [0..419, 419..800]);
+        assert_eq!(all(7, PARTIAL_BYTES / 3), [0..3, 3..6, 6..7]);
+        assert_eq!(all(2, 2 * PARTIAL_BYTES), [0..1, 1..2]);
+        assert_eq!(all(0, 8), []);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use array_api::{Array, BSplineBasis, Backend, PiecewisePolynomials, SplineOperator};
+use array_api::{Array, BSplineBasis, Backend, Csr, PiecewisePolynomials, SplineOperator};
 
 use super::kronecker::{Factor, Kronecker};
 use super::radial::Radial;
@@ -86,6 +86,41 @@ impl<B: Backend> DesignMatrix<B> {
             Some(matrix) => matrix,
             None => unreachable!("there is one matrix for each design"),
         }))
+    }
+
+    /// The rows of a design's matrix that belong to single pixels, (row, column) in science pixels
+    /// of a CCD: shape (pixels, columns of the design).
+    ///
+    /// ```
+    /// use array_api::{Array, Cpu};
+    /// use backdrop::design::{Block, DesignMatrix};
+    ///
+    /// let xp = Cpu::new();
+    /// let design = Block::spline(10) + Block::radial_spline(20);
+    /// let rows = DesignMatrix::at_pixels(&xp, &design, 1, &[(5, 2000), (1024, 7), (5, 2000)])?;
+    /// assert_eq!(rows.shape(), [3, design.columns()]);
+    /// // Three splines along each axis and three in the distance are not zero at a pixel.
+    /// let ones = Array::ones(&xp, &[design.columns(), 1])?;
+    /// assert!((&rows.matmul(&ones)? - 2.0)?.abs()?.max()?.item()? < 1e-14);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`DesignMatrix::new`], and [`Error::InvalidArgument`] for a pixel that is not on the CCD.
+    pub fn at_pixels(xp: &B, design: &Design, ccd: u8, pixels: &[(usize, usize)]) -> Result<Csr<f64, B>> {
+        let (rows, columns) = pixels.iter().copied().unzip();
+        let window = Window::new(ccd, rows, columns)?;
+        let r = Some(window.r_of_pairs(xp)?);
+        let mut builder = Builder { xp, window: &window, r, radial: HashMap::new() };
+        let parts = design
+            .blocks()
+            .iter()
+            .map(|block| match builder.operator(block)? {
+                Operator::Kronecker(block) => Ok(block.row.matrix.khatri_rao(&block.column.matrix)?),
+                Operator::Radial(block) => block.matrix(0..1),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Csr::hstack(&parts.iter().collect::<Vec<_>>())?)
     }
 
     /// The design.

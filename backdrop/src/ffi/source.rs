@@ -1,12 +1,13 @@
 //! Frames read from full frame images, as they are asked for.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::header::{ccd_shape, not_an_ffi};
 use super::{FIRST_SCIENCE_COLUMN, FfiHeader, SCIENCE_SIZE, Storage, gzip};
 use crate::error::{Error, Result};
 use crate::fits::{Image, Reader};
-use crate::source::{FrameInfo, FrameSource, Target, check_read};
+use crate::source::{FrameInfo, FrameSource, Target, check_read_rows};
 
 /// Rows that are read at once: half a megabyte, which stays in a core's cache until
 /// the science columns have been taken out of it, while CFITSIO reads whole runs
@@ -102,23 +103,29 @@ impl FrameSource for FfiSource {
     /// [`Error::Io`], [`Error::Fits`], [`Error::Truncated`] if the file cannot be
     /// read; [`Error::NotAnFfi`] if it was replaced by another since it was opened.
     fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
-        check_read(self, index, out)?;
+        self.read_rows(index, 0..self.shape.0, out)
+    }
+
+    /// As the trait says, and [`read`](Self::read); of a file that is not compressed, only these
+    /// rows are read.
+    fn read_rows(&self, index: usize, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+        check_read_rows(self, index, &rows, out)?;
         let header = &self.headers[index];
         if header.storage == Storage::Gzip {
             let length = usize::try_from(header.image_end).unwrap_or(usize::MAX);
             let bytes = gzip::intact_bytes(&header.path, length)?;
-            read_science(&mut Reader::open_bytes(&header.path, &bytes)?, header, self.shape, out)
+            read_science(&mut Reader::open_bytes(&header.path, &bytes)?, header, (rows, self.shape.1), out)
         } else {
-            read_science(&mut Reader::open(&header.path)?, header, self.shape, out)
+            read_science(&mut Reader::open(&header.path)?, header, (rows, self.shape.1), out)
         }
     }
 }
 
-/// Reads the science area of `shape` from an open file.
+/// Reads some rows and the first `columns` columns of the science area from an open file.
 fn read_science(
     reader: &mut Reader,
     header: &FfiHeader,
-    shape: (usize, usize),
+    (rows, columns): (Range<usize>, usize),
     out: &mut [f32],
 ) -> Result<()> {
     let same_shape = |image: &Image| ccd_shape(image) == Ok((header.rows, header.columns));
@@ -137,10 +144,9 @@ fn read_science(
     }
     // A plain image of floating point numbers marks undefined pixels by NaN itself.
     let undefined = (!image.floating || image.compressed).then_some(f32::NAN);
-    let (rows, columns) = shape;
-    let mut buffer = vec![0.0; ROWS_AT_ONCE.min(rows) * header.columns];
+    let mut buffer = vec![0.0; ROWS_AT_ONCE.min(rows.len()) * header.columns];
     for (chunk, out) in out.chunks_mut(ROWS_AT_ONCE * columns).enumerate() {
-        let first = chunk * ROWS_AT_ONCE * header.columns;
+        let first = (rows.start + chunk * ROWS_AT_ONCE) * header.columns;
         let buffer = &mut buffer[..out.len() / columns * header.columns];
         reader.pixels(first as u64, undefined, buffer)?;
         for (out, row) in out.chunks_exact_mut(columns).zip(buffer.chunks_exact(header.columns)) {

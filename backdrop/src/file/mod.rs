@@ -221,6 +221,12 @@ impl Model {
         Ok(model)
     }
 
+    /// The middle of each exposure, in BTJD days.
+    #[must_use]
+    pub fn middles(&self) -> Vec<f64> {
+        self.tstart.iter().zip(&self.tstop).map(|(start, stop)| 0.5 * (start + stop)).collect()
+    }
+
     /// Refuses data of another sector, camera or CCD than the model's.
     ///
     /// # Errors

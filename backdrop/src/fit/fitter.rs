@@ -1,12 +1,12 @@
 //! Fitting batches of frames with one set of masks.
 
-use array_api::{Array, Backend, Cast, Element, Tile, s};
+use array_api::{Array, Backend, Cast, Csr, Element, Tile, s};
 use ndarray::{Array2, Ix2};
 
 use crate::background::Background;
 use crate::design::{DesignMatrix, into_array_error};
-use crate::error::Result;
-use crate::mask::MASKED_SIGMA;
+use crate::error::{Error, Result};
+use crate::mask::{self, MASKED_SIGMA};
 use crate::normal::NormalEquations;
 
 /// The flux in electrons/s that replaces what is not positive before the logarithm is taken.
@@ -23,7 +23,23 @@ pub struct FrameFitter<B: Backend> {
     weights: Array<f64, B>,
     /// The average frame in electrons/s, of shape (rows, columns), if one is subtracted.
     average: Option<Array<f64, B>>,
+    /// The mask that the fitter was made with, true where a pixel is kept, and its Gram matrices,
+    /// which those of other masks follow from; they are made when another mask is set.
+    base: (Array2<bool>, Option<[Array<f64, B>; 2]>),
+    samples: Option<Samples<B>>,
 }
+
+/// Pixels whose residuals are wanted.
+struct Samples<B: Backend> {
+    /// Their positions in a frame, row-major.
+    positions: Array<i64, B>,
+    /// Their rows of `A1` and `A2`.
+    rows: [Csr<f64, B>; 2],
+}
+
+/// Another mask has its Gram matrix updated by the pixels that differ if they are at most this
+/// share of all; beyond, summing over all pixels anew takes less time.
+const MAX_CHANGED_SHARE: usize = 32;
 
 /// The weights of a batch of frames.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +48,9 @@ pub struct Fitted {
     pub weights1: Array2<f64>,
     /// Weights of `A2`, of shape (frames, columns).
     pub weights2: Array2<f64>,
+    /// The residuals `f - m1 - m2` of the sampled pixels in electrons/s, of shape (frames, pixels);
+    /// not finite where a pixel has no value.
+    pub residuals: Array2<f64>,
     /// Finite pixels that were not positive after the average frame was subtracted.
     pub non_positive_pixels: u64,
 }
@@ -51,21 +70,58 @@ impl<B: Backend> FrameFitter<B> {
     /// # Errors
     /// [`NotPositiveDefinite`](crate::error::Error::NotPositiveDefinite).
     pub fn new(xp: &B, [a1, a2]: [DesignMatrix<B>; 2], keep: &Array2<bool>) -> Result<Self> {
-        let weights = weights_of(xp, keep)?;
-        let equations =
-            [NormalEquations::new("A1", &a1, &weights)?, NormalEquations::new("A2", &a2, &weights)?];
-        Ok(Self { background: Background { a1, a2 }, equations, weights, average: None })
+        let weights = mask::weights(xp, keep)?;
+        let background = Background { a1, a2 };
+        let equations = factored(&background, grams(&background, &weights)?)?;
+        let base = (keep.clone(), None);
+        Ok(Self { background, equations, weights, average: None, base, samples: None })
     }
 
-    /// Factors the normal equations anew for another mask.
+    /// Factors the normal equations anew for another mask. The Gram matrices are those of the mask
+    /// that the fitter was made with, plus what the pixels that differ add or take away, so that the
+    /// result does not depend on the masks set in between.
     ///
     /// # Errors
     /// As [`FrameFitter::new`].
     pub fn set_mask(&mut self, keep: &Array2<bool>) -> Result<()> {
+        let xp = self.background.a1.backend();
+        self.weights = mask::weights(xp, keep)?;
+        let changed: Vec<(usize, usize)> = self
+            .base
+            .0
+            .indexed_iter()
+            .zip(keep)
+            .filter(|((_, before), after)| before != after)
+            .map(|((pixel, _), _)| pixel)
+            .collect();
+        let grams = if changed.len() > keep.len() / MAX_CHANGED_SHARE {
+            grams(&self.background, &self.weights)?
+        } else {
+            let base = match self.base.1.take() {
+                Some(base) => base,
+                None => grams(&self.background, &mask::weights(xp, &self.base.0)?)?,
+            };
+            let base = self.base.1.insert(base);
+            let change = 1.0 - 1.0 / MASKED_SIGMA;
+            let signs: Vec<f64> =
+                changed.iter().map(|&pixel| if keep[pixel] { change } else { -change }).collect();
+            updated(&self.background, base, &changed, &Array::from_slice(xp, &signs)?)?
+        };
+        self.equations = factored(&self.background, grams)?;
+        Ok(())
+    }
+
+    /// Has [`fit`](Self::fit) give the residuals of some pixels, (row, column) within the window.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub fn set_samples(&mut self, pixels: &[(usize, usize)]) -> Result<()> {
         let Background { a1, a2 } = &self.background;
-        self.weights = weights_of(a1.backend(), keep)?;
-        self.equations =
-            [NormalEquations::new("A1", a1, &self.weights)?, NormalEquations::new("A2", a2, &self.weights)?];
+        let columns = a1.window().shape().1;
+        let positions: Vec<i64> =
+            pixels.iter().map(|&(row, column)| (row * columns + column) as i64).collect();
+        let positions = Array::from_slice(a1.backend(), &positions)?;
+        self.samples = Some(Samples { positions, rows: [rows_of(a1, pixels)?, rows_of(a2, pixels)?] });
         Ok(())
     }
 
@@ -106,7 +162,34 @@ impl<B: Backend> FrameFitter<B> {
     pub fn fit(&self, frames: &Array<f32, B>) -> Result<Fitted> {
         let OnDevice { w1, w2, non_positive } = self.fit_weights(frames)?;
         let non_positive_pixels = non_positive.sum()?.item()? as u64;
-        Ok(Fitted { weights1: matrix(&w1)?, weights2: matrix(&w2)?, non_positive_pixels })
+        let residuals = match &self.samples {
+            Some(samples) => matrix(&self.residuals(samples, frames, &w1, &w2)?)?,
+            None => Array2::zeros((frames.shape()[0], 0)),
+        };
+        Ok(Fitted { weights1: matrix(&w1)?, weights2: matrix(&w2)?, residuals, non_positive_pixels })
+    }
+
+    /// `f - m1 - m2` at the sampled pixels, of shape (frames, pixels).
+    fn residuals(
+        &self,
+        samples: &Samples<B>,
+        frames: &Array<f32, B>,
+        w1: &Array<f64, B>,
+        w2: &Array<f64, B>,
+    ) -> Result<Array<f64, B>> {
+        let Samples { positions, rows: [a1, a2] } = samples;
+        let (rows, columns) = self.background.a1.window().shape();
+        let pixels = rows * columns;
+        let mut flux = frames.reshape(&[frames.shape()[0], pixels])?.take(positions, 1)?.astype::<f64>()?;
+        if let Some(average) = &self.average {
+            flux.subtract_assign(&average.reshape(&[pixels])?.take(positions, 0)?)?;
+        }
+        flux.maximum_scalar_assign(FLOOR)?;
+        let mut model = a1.matmul(&w1.matrix_transpose()?)?;
+        model.exp10_assign()?;
+        model.add_assign(&a2.matmul(&w2.matrix_transpose()?)?)?;
+        flux.subtract_assign(&model.matrix_transpose()?)?;
+        Ok(flux)
     }
 
     /// Both sets of weights and the counts.
@@ -159,9 +242,41 @@ impl<B: Backend> FrameFitter<B> {
     }
 }
 
-fn weights_of<B: Backend>(xp: &B, keep: &Array2<bool>) -> Result<Array<f64, B>> {
-    let weights = keep.mapv(|keep| if keep { 1.0 } else { 1.0 / MASKED_SIGMA });
-    Ok(Array::from_ndarray(xp, &weights)?)
+/// `A^T diag(1/sigma_f) A` of both designs.
+fn grams<B: Backend>(background: &Background<B>, weights: &Array<f64, B>) -> Result<[Array<f64, B>; 2]> {
+    Ok([background.a1.gram(weights)?, background.a2.gram(weights)?])
+}
+
+/// Gram matrices after the weights of some pixels have changed.
+fn updated<B: Backend>(
+    background: &Background<B>,
+    [gram1, gram2]: &[Array<f64, B>; 2],
+    pixels: &[(usize, usize)],
+    change: &Array<f64, B>,
+) -> Result<[Array<f64, B>; 2]> {
+    let update = |matrix: &DesignMatrix<B>, gram: &Array<f64, B>| {
+        let mut sum = rows_of(matrix, pixels)?.weighted_gram(change)?;
+        sum.add_assign(gram)?;
+        Ok::<_, Error>(sum)
+    };
+    Ok([update(&background.a1, gram1)?, update(&background.a2, gram2)?])
+}
+
+/// The rows of a design's matrix that belong to some pixels of its window.
+fn rows_of<B: Backend>(matrix: &DesignMatrix<B>, pixels: &[(usize, usize)]) -> Result<Csr<f64, B>> {
+    let window = matrix.window();
+    let on_ccd: Vec<(usize, usize)> =
+        pixels.iter().map(|&(row, column)| (window.rows()[row], window.columns()[column])).collect();
+    DesignMatrix::at_pixels(matrix.backend(), matrix.design(), window.ccd(), &on_ccd)
+}
+
+/// The normal equations of both designs.
+fn factored<B: Backend>(
+    background: &Background<B>,
+    [gram1, gram2]: [Array<f64, B>; 2],
+) -> Result<[NormalEquations<B>; 2]> {
+    let Background { a1, a2 } = background;
+    Ok([NormalEquations::new("A1", a1, gram1)?, NormalEquations::new("A2", a2, gram2)?])
 }
 
 /// A matrix on the host.

@@ -14,9 +14,9 @@ use crate::stream::for_each_batch;
 
 /// A set of pixels, a bit each in row-major order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Missing(Vec<u64>);
+pub(super) struct PixelSet(Vec<u64>);
 
-impl Missing {
+impl PixelSet {
     fn none(pixels: usize) -> Self {
         Self(vec![0; pixels.div_ceil(64)])
     }
@@ -29,17 +29,21 @@ impl Missing {
         }
     }
 
+    fn insert(&mut self, pixel: usize) {
+        self.0[pixel / 64] |= 1 << (pixel % 64);
+    }
+
     fn contains(&self, pixel: usize) -> bool {
         self.0[pixel / 64] >> (pixel % 64) & 1 == 1
     }
 }
 
-/// The mask without pixels that have no value in some frame.
-pub(super) fn without(keep: &Array2<bool>, missing: Option<&Missing>) -> Array2<bool> {
+/// The mask without some pixels.
+pub(super) fn without(keep: &Array2<bool>, dropped: Option<&PixelSet>) -> Array2<bool> {
     let mut keep = keep.clone();
-    if let Some(missing) = missing {
+    if let Some(dropped) = dropped {
         for (pixel, keep) in keep.iter_mut().enumerate() {
-            *keep &= !missing.contains(pixel);
+            *keep &= !dropped.contains(pixel);
         }
     }
     keep
@@ -54,7 +58,7 @@ pub(super) struct Survey {
     /// Frames that pass the average bitmask.
     pub(super) averaged: usize,
     /// For each mask window the pixels without a value in any of its fitted frames.
-    pub(super) missing: Vec<Option<Missing>>,
+    pub(super) missing: Vec<Option<PixelSet>>,
     bitmask: u32,
 }
 
@@ -70,7 +74,7 @@ impl Survey {
         let limit = if options.max_frames == 0 { usize::MAX } else { options.max_frames };
         let mut quality: Vec<u32> = source.frames().iter().take(limit).map(|info| info.quality).collect();
         let frames: Vec<usize> = (0..quality.len()).collect();
-        let mut missing: Vec<Option<Missing>> = vec![None; frames.len().div_ceil(options.mask_window)];
+        let mut missing: Vec<Option<PixelSet>> = vec![None; frames.len().div_ceil(options.mask_window)];
         let mut minimum = Array::full(xp, &[rows * columns], f32::INFINITY)?;
         // The masks need some image: until a frame passes the average bitmask, those that are
         // fitted make do.
@@ -94,7 +98,7 @@ impl Survey {
             if fitted && non_finite > 0 {
                 report.non_finite_pixels += non_finite as u64;
                 missing[frame / options.mask_window]
-                    .get_or_insert_with(|| Missing::none(pixels.len()))
+                    .get_or_insert_with(|| PixelSet::none(pixels.len()))
                     .insert_non_finite(&pixels);
             }
             let good = passes(quality[frame], options.average_bitmask);
@@ -131,6 +135,29 @@ impl Survey {
             Err(error) => unreachable!("an image has rows and columns: {error}"),
         };
         Ok(Self { quality, minimum, averaged, missing, bitmask })
+    }
+
+    /// The pixels that a mask window goes without, of its own: those without a value in any of its
+    /// fitted frames, and those that an asteroid passes.
+    pub(super) fn dropped(
+        &self,
+        window: usize,
+        source: &dyn FrameSource,
+        options: &FitOptions,
+        report: &mut FitReport,
+    ) -> Option<PixelSet> {
+        let mut dropped = self.missing.get(window).cloned().flatten();
+        if let Some(asteroids) = &options.asteroids {
+            let first = window * options.mask_window;
+            let frames = first..self.quality.len().min(first + options.mask_window);
+            let (rows, columns) = source.shape();
+            let passed = asteroids.pixels(&source.frames()[frames], (rows, columns));
+            report.asteroid_pixels = report.asteroid_pixels.max(passed.len());
+            for pixel in passed {
+                dropped.get_or_insert_with(|| PixelSet::none(rows * columns)).insert(pixel);
+            }
+        }
+        dropped
     }
 
     /// The frames that are fitted.
@@ -170,7 +197,7 @@ impl Survey {
             jitter_pixels: Vec::new(),
             background_pixels: Vec::new(),
             scatter: vec![f64::NAN; frames.len()],
-            asteroids: String::new(),
+            asteroids: options.asteroids.as_ref().map_or_else(String::new, |table| table.name().to_owned()),
             input_files: frames.iter().map(|frame| frame.name.clone()).collect(),
             star_mask: masks.star,
             saturation_mask: masks.saturation,

@@ -9,12 +9,14 @@
 //!   file-name syntax, where `[`, `+` and `(` have meanings, is never parsed), or
 //!   bytes in memory.
 //! - [`Writer`] builds a file in memory, checksums included, without dates: the
-//!   same content gives the same bytes.
+//!   same content gives the same bytes. It also changes parts of a file that is there.
 //!
 //! A handle belongs to one thread. Several threads read at once by opening a
 //! handle each: the bundled CFITSIO is built reentrant.
 #![expect(unsafe_code, reason = "CFITSIO is a C library; this folder is where its calls become safe")]
 
+mod checksum;
+mod edit;
 mod layout;
 mod read;
 mod text;
@@ -34,6 +36,7 @@ use std::ptr::NonNull;
 use fitsio::sys;
 
 use crate::error::{Error, Result};
+pub(crate) use checksum::{Checksum, NO_CHECKSUM};
 pub(crate) use read::{Image, Reader};
 pub(crate) use text::decode;
 pub(crate) use write::{Column, Values, Writer};
@@ -124,6 +127,19 @@ unsafe impl Number for f64 {
     const FORM: &'static str = "D";
 }
 
+/// What the header says of a column of a table.
+#[derive(Debug)]
+struct Field {
+    /// Its place, counted from 1.
+    number: c_int,
+    /// CFITSIO's code of the type of its values.
+    kind: c_int,
+    /// Values a row; of text, characters a row.
+    repeat: usize,
+    /// Bytes of a value; of text, characters of one.
+    width: usize,
+}
+
 /// An open CFITSIO file, closed when dropped, and the path that errors name.
 #[derive(Debug)]
 struct Handle {
@@ -149,6 +165,27 @@ impl Handle {
             0 => Ok(()),
             status => Err(fits_error(&self.path, what, status)),
         }
+    }
+
+    /// What the header of the current table, which messages call `table`, says of a column.
+    fn field(&self, name: &str, table: &str) -> Result<Field> {
+        let c_name = c_name(name);
+        let (mut number, mut kind, mut repeat, mut width) = (0, 0, 0, 0);
+        self.call(&format!("cannot find column {name} of {table}"), |file, status| {
+            // SAFETY: the name is only read (the parameter lacks a `const`); then addresses of
+            // the integer types that CFITSIO stores to.
+            unsafe {
+                let c_name = c_name.as_ptr().cast_mut();
+                sys::ffgcno(file, sys::CASEINSEN as c_int, c_name, &mut number, status);
+                sys::ffgtclll(file, number, &mut kind, &mut repeat, &mut width, status);
+            }
+        })?;
+        usize::try_from(repeat)
+            .and_then(|repeat| Ok(Field { number, kind, repeat, width: usize::try_from(width)? }))
+            .map_err(|_| {
+                let message = format!("{table}: column {name} has an impossible width");
+                Error::Fits { path: self.path.clone(), message }
+            })
     }
 
     /// Runs `call` and gives its status, for calls where not all failures are errors.

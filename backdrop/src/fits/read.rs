@@ -10,8 +10,11 @@ use std::str::FromStr;
 use fitsio::sys;
 
 use super::layout::{Extent, walk};
-use super::{Handle, Kind, Number, TEXT_LEN, c_name, text_of};
+use super::{BLOCK, Field, Handle, Kind, Number, TEXT_LEN, c_name, text_of};
 use crate::error::{Error, Result};
+
+/// The most axes of an array in a table's cell that are looked at.
+const MAX_AXES: usize = 8;
 
 /// An open FITS file, positioned at one of its header-data units (HDUs, counted from 0).
 #[derive(Debug)]
@@ -204,6 +207,16 @@ impl<'a> Reader<'a> {
         (status == 0).then(|| text_of(&value).trim().replace('D', "E").parse().ok())?
     }
 
+    /// Whether a keyword of the current HDU is true, or `None` if there is no such keyword or its
+    /// value is something else. Tables that were made from other headers have 1 and 0 for it.
+    pub fn flag(&self, keyword: &str) -> Option<bool> {
+        match self.number::<char>(keyword)? {
+            'T' | '1' => Some(true),
+            'F' | '0' => Some(false),
+            _ => None,
+        }
+    }
+
     /// The text that a keyword of the current HDU holds, continued over as many
     /// cards as it takes, or `None` if there is no such keyword or its value is
     /// no text.
@@ -283,71 +296,134 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Error::Fits`] if there is no such column, it holds something else.
     pub fn numbers<T: Number + Default>(&mut self, name: &str) -> Result<Vec<T>> {
-        let (column, repeat) = self.column(name)?;
+        let Field { number: column, repeat, .. } = self.field(name)?;
         if repeat != 1 {
             return Err(self.refused(&format!("column {name} has {repeat} values a row, not 1")));
         }
         let mut out = vec![T::default(); self.rows()?];
-        let count = element(out.len() as u64);
-        if count > 0 {
-            self.handle.call(&self.cannot(&format!("read column {name}")), |file, status| {
-                let mut any = 0;
-                // SAFETY: `out` has room for `count` values of the type that the code
-                // names; the null pointer says that undefined cells are not asked for.
-                unsafe {
-                    let out = out.as_mut_ptr().cast();
-                    let null = std::ptr::null_mut();
-                    sys::ffgcv(file, T::TYPE, column, 1, 1, count, null, out, &mut any, status);
-                }
-            })?;
-        }
+        self.values(name, column, &mut out)?;
         Ok(out)
     }
 
-    /// The current HDU's table of one column, which holds text, one string a row;
-    /// trailing spaces, which FITS does not distinguish from padding, are dropped.
-    ///
-    /// # Errors
-    /// [`Error::Fits`] if the column has another name or is not the only one, or
-    /// the file ends before it.
-    pub fn texts(&mut self, name: &str) -> Result<Vec<String>> {
-        let (_, width) = self.column(name)?;
-        if self.number("TFIELDS") != Some(1) || self.number("NAXIS1") != Some(width) {
-            return Err(self.refused(&format!("column {name} is not the only one")));
-        }
-        let rows = self.rows()?;
-        // All of them are in the file, so that this is no more than the file has.
-        let mut bytes = vec![0; rows * width];
-        if !bytes.is_empty() {
-            let count = element(bytes.len() as u64);
-            self.handle.call(&self.cannot(&format!("read column {name}")), |file, status| {
-                // SAFETY: `bytes` has room for `count` bytes.
-                unsafe { sys::ffgtbb(file, 1, 1, count, bytes.as_mut_ptr(), status) };
-            })?;
-        }
-        let text = |row: &[u8]| {
-            let end = row.iter().position(|&byte| byte == 0).unwrap_or(width);
-            String::from_utf8_lossy(&row[..end]).trim_end().to_owned()
-        };
-        Ok(if width == 0 { vec![String::new(); rows] } else { bytes.chunks_exact(width).map(text).collect() })
+    /// The number of a column, counted from 1, in the current HDU's table, or `None` if there is
+    /// no such column.
+    pub fn column_number(&self, name: &str) -> Option<usize> {
+        usize::try_from(self.field(name).ok()?.number).ok()
     }
 
-    /// The number of a column, counted from 1, and its values per row.
-    fn column(&self, name: &str) -> Result<(c_int, usize)> {
-        let c_name = c_name(name);
-        let (mut column, mut kind, mut repeat, mut width) = (0, 0, 0, 0);
-        self.handle.call(&self.cannot(&format!("find column {name}")), |file, status| {
-            // SAFETY: the name is only read (the parameter lacks a `const`); then
-            // addresses of the integer types that CFITSIO stores to.
+    /// A column of arrays of real numbers of the current HDU's table, by name: the shape of the
+    /// array in each row, slowest axis first, and the values, those of the first row first.
+    ///
+    /// # Errors
+    /// [`Error::Fits`] if there is no such column or it holds something else.
+    pub fn arrays(&mut self, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
+        let Field { number: column, kind, repeat, .. } = self.field(name)?;
+        let mut axes = 0;
+        let mut lengths = [0; MAX_AXES];
+        self.handle.call(&self.cannot(&format!("find the shape of column {name}")), |file, status| {
+            let count = MAX_AXES as c_int;
+            // SAFETY: addresses of the integer types that CFITSIO stores to, and room for as
+            // many lengths as are said.
             unsafe {
-                let c_name = c_name.as_ptr().cast_mut();
-                sys::ffgcno(file, sys::CASEINSEN as c_int, c_name, &mut column, status);
-                sys::ffgtclll(file, column, &mut kind, &mut repeat, &mut width, status);
+                sys::ffgtdmll(file, column, count, &mut axes, lengths.as_mut_ptr(), status);
             }
         })?;
-        usize::try_from(repeat)
-            .map(|repeat| (column, repeat))
-            .map_err(|_| self.refused(&format!("column {name} has an impossible width")))
+        // Other types take less room in the file than in memory, or need not be in its rows.
+        if ![sys::TFLOAT, sys::TDOUBLE].contains(&kind.unsigned_abs()) || kind < 0 {
+            return Err(self.refused(&format!("column {name} does not hold real numbers")));
+        }
+        let axes = usize::try_from(axes).unwrap_or(0).min(MAX_AXES);
+        let shape: Vec<_> =
+            lengths[..axes].iter().rev().map(|&length| usize::try_from(length).unwrap_or(0)).collect();
+        let size = shape.iter().try_fold(1_usize, |size, length| size.checked_mul(*length));
+        let count = self.rows()?.checked_mul(repeat).filter(|_| size == Some(repeat));
+        let Some(count) = count else {
+            return Err(self.refused(&format!("column {name} has an impossible size")));
+        };
+        let mut out = vec![0.0; count];
+        self.values(name, column, &mut out)?;
+        Ok((shape, out))
+    }
+
+    /// Fills `out` with the values of a column from its first row on.
+    fn values<T: Number>(&mut self, name: &str, column: c_int, out: &mut [T]) -> Result<()> {
+        let count = element(out.len() as u64);
+        if count == 0 {
+            return Ok(());
+        }
+        self.handle.call(&self.cannot(&format!("read column {name}")), |file, status| {
+            let mut any = 0;
+            // SAFETY: `out` has room for `count` values of the type that the code names; the
+            // null pointer says that undefined cells are not asked for.
+            unsafe {
+                let out = out.as_mut_ptr().cast();
+                let null = std::ptr::null_mut();
+                sys::ffgcv(file, T::TYPE, column, 1, 1, count, null, out, &mut any, status);
+            }
+        })
+    }
+
+    /// A column of text of the current HDU's table, by name, one string a row; trailing
+    /// spaces, which FITS does not distinguish from padding, are dropped.
+    ///
+    /// # Errors
+    /// [`Error::Fits`] if there is no such column, or it holds something else.
+    pub fn texts(&mut self, name: &str) -> Result<Vec<String>> {
+        /// CFITSIO reads text by way of a buffer of ten of these, which it does not watch.
+        const LONGEST: usize = BLOCK;
+        let Field { number, kind, repeat, width } = self.field(name)?;
+        if kind != sys::TSTRING as c_int {
+            return Err(self.refused(&format!("column {name} holds no text")));
+        }
+        // A text of a table in ASCII counts as one value.
+        if repeat != width && repeat != 1 {
+            return Err(self.refused(&format!("column {name} has several texts a row, not 1")));
+        }
+        if width > LONGEST {
+            return Err(self
+                .refused(&format!("column {name} has texts of {width} characters, the most is {LONGEST}")));
+        }
+        let rows = self.rows()?;
+        if rows == 0 || width == 0 {
+            return Ok(vec![String::new(); rows]);
+        }
+        // All of them are in the file, so that this is no more than the file has, and a NUL each.
+        let mut bytes = vec![0_u8; rows * (width + 1)];
+        let mut texts: Vec<_> =
+            bytes.chunks_exact_mut(width + 1).map(|text| text.as_mut_ptr().cast()).collect();
+        self.handle.call(&self.cannot(&format!("read column {name}")), |file, status| {
+            let (count, mut any) = (element(rows as u64), 0);
+            // SAFETY: `count` addresses, each with room for the column's width and a NUL; the null
+            // pointer says that undefined cells are not asked for.
+            unsafe {
+                let (array, null) = (texts.as_mut_ptr(), std::ptr::null_mut());
+                sys::ffgcvs(file, number, 1, 1, count, null, array, &mut any, status);
+            }
+        })?;
+        let text = |text: &[u8]| {
+            let end = text.iter().position(|&byte| byte == 0).unwrap_or(width);
+            String::from_utf8_lossy(&text[..end]).trim_end().to_owned()
+        };
+        Ok(bytes.chunks_exact(width + 1).map(text).collect())
+    }
+
+    /// The names of the columns of the current HDU's table, empty where they have none.
+    pub fn column_names(&self) -> Vec<String> {
+        let columns: u16 = self.number("TFIELDS").unwrap_or(0);
+        (1..=columns).map(|column| self.text(&format!("TTYPE{column}")).unwrap_or_default()).collect()
+    }
+
+    /// Whether a column of the current HDU's table holds text.
+    ///
+    /// # Errors
+    /// [`Error::Fits`] if there is no such column.
+    pub fn holds_text(&self, name: &str) -> Result<bool> {
+        Ok(self.field(name)?.kind == sys::TSTRING as c_int)
+    }
+
+    /// What the header says of a column.
+    fn field(&self, name: &str) -> Result<Field> {
+        self.handle.field(name, &format!("HDU {}", self.hdu))
     }
 
     fn cannot(&self, what: &str) -> String {

@@ -231,7 +231,7 @@ fn tables_of_another_form_are_refused() {
     let error = file.numbers::<f64>("absent").unwrap_err().to_string();
     assert!(error.starts_with("a.fits: cannot find column absent of HDU 2: "), "{error}");
     let error = file.texts("value").unwrap_err().to_string();
-    assert_eq!(error, "a.fits: HDU 2: column value is not the only one");
+    assert_eq!(error, "a.fits: HDU 2: column value holds no text");
     file.select(3).unwrap();
     let error = file.numbers::<f64>("name").unwrap_err().to_string();
     assert_eq!(error, "a.fits: HDU 3: column name has 6 values a row, not 1");

@@ -12,7 +12,7 @@ use crate::error::Result;
 /// CFITSIO takes for granted that what it skips reads as zeros, but its memory driver clears
 /// only what it has just asked for when it moves the end of the file. Enlarging a large
 /// allocation copies nothing where the system can remap its pages.
-const STEP: usize = BLOCK;
+pub(super) const STEP: usize = BLOCK;
 
 /// A FITS file that grows in memory, one header-data unit (HDU) after another.
 ///
@@ -20,10 +20,10 @@ const STEP: usize = BLOCK;
 /// `DATASUM` (FITS standard, section 4.4.2.7).
 #[derive(Debug)]
 pub(crate) struct Writer {
-    handle: Handle,
-    memory: Box<Memory>,
+    pub(super) handle: Handle,
+    pub(super) memory: Box<Memory>,
     /// Whether there is an HDU whose checksum is still to be written.
-    begun: bool,
+    pub(super) begun: bool,
 }
 
 /// A column of a table.
@@ -64,9 +64,9 @@ impl Values<'_> {
 
 /// A block of C memory that CFITSIO enlarges through `realloc`.
 #[derive(Debug)]
-struct Memory {
-    address: *mut c_void,
-    length: usize,
+pub(super) struct Memory {
+    pub(super) address: *mut c_void,
+    pub(super) length: usize,
 }
 
 impl Drop for Memory {
@@ -184,7 +184,8 @@ impl Writer {
         })
     }
 
-    /// Writes a keyword whose value is text, over as many cards as it takes.
+    /// Writes a keyword whose value is text, over as many cards as it takes, in place of its
+    /// former value if there is one.
     ///
     /// # Errors
     /// [`Error::Fits`](crate::error::Error::Fits) if there is no memory.
@@ -193,8 +194,20 @@ impl Writer {
         self.call("write a keyword", |file, status| {
             // SAFETY: three NUL-terminated strings.
             unsafe {
-                sys::ffpkls(file, name.as_ptr(), value.as_ptr(), comment.as_ptr(), status);
+                sys::ffukls(file, name.as_ptr(), value.as_ptr(), comment.as_ptr(), status);
             }
+        })
+    }
+
+    /// Writes a keyword whose value is true or false, in place of its former value if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Fits`](crate::error::Error::Fits) if there is no memory.
+    pub fn flag(&mut self, keyword: &str, value: bool, comment: &str) -> Result<()> {
+        let (name, comment) = (c_name(keyword), c_name(comment));
+        self.call("write a keyword", |file, status| {
+            // SAFETY: two NUL-terminated strings.
+            unsafe { sys::ffukyl(file, name.as_ptr(), value.into(), comment.as_ptr(), status) };
         })
     }
 
@@ -243,6 +256,7 @@ impl Writer {
     /// [`Error::Fits`](crate::error::Error::Fits) if there is no memory.
     pub fn bytes(&mut self) -> Result<&[u8]> {
         self.close_hdu()?;
+        self.select_last()?;
         let (mut head, mut data, mut end) = (0, 0, 0);
         self.call("finish the file", |file, status| {
             // SAFETY: three addresses of 64-bit integers.
@@ -290,7 +304,7 @@ impl Writer {
     }
 
     /// Writes the values of a column of the current table; columns count from 1.
-    fn column<T: Number>(&mut self, number: c_int, values: &[T]) -> Result<()> {
+    pub(super) fn column<T: Number>(&mut self, number: c_int, values: &[T]) -> Result<()> {
         if values.is_empty() {
             return Ok(());
         }
@@ -307,7 +321,7 @@ impl Writer {
     ///
     /// As CFITSIO's `fits_write_chksum`, which however writes the date of today
     /// into the comments, so that no two files would be the same.
-    fn close_hdu(&mut self) -> Result<()> {
+    pub(super) fn close_hdu(&mut self) -> Result<()> {
         if !std::mem::take(&mut self.begun) {
             return Ok(());
         }
@@ -331,7 +345,7 @@ impl Writer {
         })
     }
 
-    fn call(&self, what: &str, call: impl FnOnce(*mut sys::fitsfile, &mut c_int)) -> Result<()> {
+    pub(super) fn call(&self, what: &str, call: impl FnOnce(*mut sys::fitsfile, &mut c_int)) -> Result<()> {
         self.handle.call(&format!("cannot {what}"), call)
     }
 }

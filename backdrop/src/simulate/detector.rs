@@ -20,8 +20,8 @@ use super::{Purpose, SimulationSettings, generator};
 const READ_NOISE: f64 = 9.0;
 /// Readouts kept per minute of a frame.
 pub(super) const READOUTS_PER_MINUTE: f64 = 720.0 / 30.0;
-/// Seconds of light per readout.
-const SECONDS_PER_READOUT: f64 = 1.98;
+/// Seconds of light per readout (`INT_TIME`).
+pub(super) const SECONDS_PER_READOUT: f64 = 1.98;
 /// Columns of a readout strip; the first one is blown out.
 const STRIP_COLUMNS: usize = 512;
 /// What floods the first row of a blown-out strip, in electrons/s, and the number of rows

@@ -5,6 +5,8 @@ use crate::ffi::SCIENCE_SIZE;
 use crate::source::{FrameInfo, Target};
 use crate::time::utc;
 
+use super::variables::SQUARE;
+
 /// The start of the first sector, in BTJD days.
 const FIRST_SECTOR_BTJD: f64 = 1325.3;
 /// The length of a sector (two orbits), in days.
@@ -59,6 +61,16 @@ pub struct SimulationSettings {
     pub flagged_frames: usize,
     /// Time from the start of a frame to the start of the next, in minutes, more than 0.
     pub cadence: f64,
+    /// How many variable stars with known signals there are, at most one in each square of
+    /// 32 x 32 pixels. By turns sinusoids and transits.
+    pub variables: usize,
+    /// How many asteroids of V 10 to 16 cross the field, at 0.1 to 1 pixel an hour.
+    pub asteroids: usize,
+    /// How many frames, one after another, have a strong glint, at most `frames`.
+    pub glints: usize,
+    /// The days between the two halves of the series, as between the two orbits of a sector,
+    /// at least 0.
+    pub gap_days: f64,
 }
 
 impl Default for SimulationSettings {
@@ -77,6 +89,10 @@ impl Default for SimulationSettings {
             dead_columns: 0,
             flagged_frames: 2,
             cadence: 30.0,
+            variables: 0,
+            asteroids: 0,
+            glints: 0,
+            gap_days: 0.0,
         }
     }
 }
@@ -118,6 +134,21 @@ impl SimulationSettings {
                 self.flagged_frames <= self.frames,
                 format!("{} flagged frames are more than all {}", self.flagged_frames, self.frames),
             ),
+            (
+                self.variables <= (self.size / SQUARE).pow(2),
+                format!(
+                    "{} variable stars are more than one in each square of {SQUARE} x {SQUARE} pixels",
+                    self.variables
+                ),
+            ),
+            (
+                self.glints <= self.frames,
+                format!("{} frames with a glint are more than all {}", self.glints, self.frames),
+            ),
+            (
+                self.gap_days.is_finite() && self.gap_days >= 0.0,
+                format!("a gap of {} days is not a number from 0 up", self.gap_days),
+            ),
         ];
         match rules.into_iter().find(|(holds, _)| !holds) {
             Some((_, broken)) => Err(Error::InvalidArgument(broken)),
@@ -127,7 +158,16 @@ impl SimulationSettings {
 
     /// Days from the start of the series to the start of a frame.
     pub(super) fn days(&self, index: usize) -> f64 {
+        self.days_without_gap(index) + self.gap_before(index)
+    }
+
+    fn days_without_gap(&self, index: usize) -> f64 {
         index as f64 * self.cadence / (24.0 * 60.0)
+    }
+
+    /// The length of the gap, if it is before a frame.
+    fn gap_before(&self, index: usize) -> f64 {
+        if index < self.frames.div_ceil(2) { 0.0 } else { self.gap_days }
     }
 
     /// Names, times and flags of all frames.
@@ -142,7 +182,7 @@ impl SimulationSettings {
                 Ok(FrameInfo {
                     name: format!("tess{time}-s{sector:04}-{camera}-{ccd}-{scid:04}-s_ffic.fits"),
                     tstart,
-                    tstop: sector_start + self.days(index + 1),
+                    tstop: sector_start + self.days_without_gap(index + 1) + self.gap_before(index),
                     quality: 0,
                 })
             })
@@ -172,6 +212,17 @@ mod tests {
             .map(|(index, frame)| (index, frame.quality))
             .collect();
         assert_eq!(flagged, [(5, 32), (15, 4), (25, 32), (35, 4)]);
+    }
+
+    #[test]
+    fn a_gap_is_in_the_middle_of_the_series() {
+        let settings = SimulationSettings { frames: 5, gap_days: 1.0, ..SimulationSettings::default() };
+        let frames = settings.frame_infos().unwrap();
+        for (index, [frame, next]) in frames.array_windows().enumerate() {
+            assert!((frame.tstop - frame.tstart - 1.0 / 48.0).abs() < 1e-9);
+            let gap = if index == 2 { 1.0 } else { 0.0 };
+            assert!((next.tstart - frame.tstop - gap).abs() < 1e-9, "after frame {index}");
+        }
     }
 
     #[test]
@@ -215,6 +266,15 @@ mod tests {
             (
                 SimulationSettings { flagged_frames: 61, ..default() },
                 "61 flagged frames are more than all 60",
+            ),
+            (
+                SimulationSettings { size: 95, variables: 5, ..default() },
+                "5 variable stars are more than one in each square of 32 x 32 pixels",
+            ),
+            (SimulationSettings { glints: 61, ..default() }, "61 frames with a glint are more than all 60"),
+            (
+                SimulationSettings { gap_days: -1.0, ..default() },
+                "a gap of -1 days is not a number from 0 up",
             ),
         ];
         for (settings, message) in broken {

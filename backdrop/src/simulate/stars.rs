@@ -15,17 +15,12 @@ use rand_chacha::ChaCha8Rng;
 use crate::ffi::SCIENCE_SIZE;
 
 use super::settings::Flag;
+use super::stamp::{self, flux, profile};
 use super::{Purpose, SimulationSettings, generator};
 
-/// Standard deviation of the point spread function, in pixels: 1.9 / (2 sqrt(2 ln 2)).
-const PSF_SIGMA: f64 = 0.806_86;
-/// Pixels on either side of a star's own that its light is computed for: beyond, less
-/// than 1e-9 of it is left.
-const STAMP_RADIUS: usize = 5;
 const BRIGHTEST_TMAG: f64 = 4.0;
 const FAINTEST_TMAG: f64 = 16.0;
 const COUNT_SLOPE: f64 = 0.3;
-const ZERO_POINT_TMAG: f64 = 20.44;
 /// What a pixel holds before it bleeds, in electrons/s (200 000 electrons in 2 s).
 pub(super) const FULL_WELL: f32 = 1e5;
 /// The light of the stars fainter than Tmag 16, in electrons/s a pixel, at a density of
@@ -40,8 +35,8 @@ const ROUGH_JITTER: f64 = 0.06;
 /// How far the stars of a frame are from their mean places, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Jitter {
-    dx: f32,
-    dy: f32,
+    pub(super) dx: f32,
+    pub(super) dy: f32,
 }
 
 impl Jitter {
@@ -69,15 +64,10 @@ impl Star {
         let [few, all] = [BRIGHTEST_TMAG, FAINTEST_TMAG].map(|m| 10_f64.powf(COUNT_SLOPE * m));
         let tmag = rng.random_range(few..all).log10() / COUNT_SLOPE;
         // Stars just outside the frame reach into it.
-        let margin = STAMP_RADIUS as f64;
+        let margin = stamp::RADIUS as f64;
         let mut place = || rng.random_range(-margin..size as f64 - 1.0 + margin);
         Self { row: place(), column: place(), flux: flux(tmag) }
     }
-}
-
-/// Electrons/s of a star of a TESS magnitude.
-fn flux(tmag: f64) -> f64 {
-    10_f64.powf(-0.4 * (tmag - ZERO_POINT_TMAG))
 }
 
 /// The stars of all frames: an image and what it gains per pixel of jitter.
@@ -93,7 +83,7 @@ impl Stars {
     pub(super) fn new(settings: &SimulationSettings) -> Self {
         let size = settings.size;
         let rng = &mut generator(settings.seed, Purpose::Stars);
-        let side = (size + 2 * STAMP_RADIUS) as f64 - 1.0;
+        let side = (size + 2 * stamp::RADIUS) as f64 - 1.0;
         let expected = settings.stars * side * side / 1e6;
         // The number of stars in a field scatters by its square root.
         let scatter = expected.sqrt() * rng.sample::<f64, _>(rand_distr::StandardNormal);
@@ -184,6 +174,16 @@ impl Stars {
         }
     }
 
+    /// The light within some pixels of a place, in electrons/s, floor included.
+    pub(super) fn light_around(&self, row: f64, column: f64, reach: f64) -> f64 {
+        let near = |centre: f64| {
+            let first = (centre - reach).max(0.0) as usize;
+            first..((centre + reach) as usize + 1).min(self.size)
+        };
+        let pixels = near(row).flat_map(|row| near(column).map(move |column| row * self.size + column));
+        pixels.map(|pixel| f64::from(self.image[pixel])).sum()
+    }
+
     /// Adds the stars, displaced by the jitter, to a row.
     pub(super) fn add_row(&self, row: usize, jitter: Jitter, line: &mut [f32]) {
         let of_row = row * self.size..(row + 1) * self.size;
@@ -196,26 +196,9 @@ impl Stars {
     }
 }
 
-/// For a star at `centre` along one axis: the first pixel of its stamp, and for each pixel
-/// the part of the light that falls in it and what that gains when the star moves up the
-/// axis by one pixel.
-fn profile(centre: f64) -> (i64, [(f64, f64); 2 * STAMP_RADIUS + 1]) {
-    let first = centre.round() as i64 - STAMP_RADIUS as i64;
-    let below = |edge: f64| 0.5 * libm::erf((edge - centre) / (PSF_SIGMA * std::f64::consts::SQRT_2));
-    let density = |edge: f64| {
-        let z = (edge - centre) / PSF_SIGMA;
-        (-0.5 * z * z).exp() / (PSF_SIGMA * std::f64::consts::TAU.sqrt())
-    };
-    let pixels = std::array::from_fn(|i| {
-        let left = (first + i as i64) as f64 - 0.5;
-        let right = left + 1.0;
-        (below(right) - below(left), density(left) - density(right))
-    });
-    (first, pixels)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::stamp::PSF_SIGMA;
     use super::*;
 
     const SIZE: usize = 64;

@@ -310,3 +310,112 @@ fn wrong_frames_are_refused() {
     assert!(matches!(simulation.read(0, &mut out[1..]), Err(Error::InvalidArgument(_))));
     assert!(matches!(simulation.star_light(4, &mut out), Err(Error::InvalidArgument(_))));
 }
+
+#[test]
+fn what_is_added_on_request_changes_nothing_else() {
+    let plain = simulate(SimulationSettings { size: 128, noise: false, ..small() });
+    let more = SimulationSettings { variables: 3, asteroids: 2, glints: 1, ..plain.settings().clone() };
+    let more = simulate(more);
+    let glint = more.glint_frames();
+    for index in 0..4 {
+        assert_eq!(truth(&more, index) == truth(&plain, index), !glint.contains(&index));
+        let far = |pixel: usize| {
+            let (row, column) = ((pixel / 128) as f64, (pixel % 128) as f64);
+            // A stamp reaches 5 pixels to each side of the nearest pixel.
+            more.variables().iter().all(|star| (star.row - row).abs().max((star.column - column).abs()) > 6.0)
+        };
+        let (stars, more_stars) = (star_light(&plain, index), star_light(&more, index));
+        let differ = (0..128 * 128).filter(|&pixel| stars[pixel] != more_stars[pixel]).collect::<Vec<_>>();
+        assert!(!differ.is_empty() && !differ.into_iter().any(far));
+    }
+}
+
+#[test]
+fn a_variable_star_has_its_flux_where_it_says() {
+    let settings = SimulationSettings { frames: 12, size: 128, variables: 16, stars: 0.0, ..small() };
+    let simulation = simulate(settings);
+    assert_eq!(simulation.variables().len(), 16);
+    for (number, star) in simulation.variables().iter().enumerate() {
+        assert!((9.0..11.0).contains(&star.tmag) && (0.01..0.1).contains(&star.amplitude));
+        for other in &simulation.variables()[..number] {
+            assert!((star.row - other.row).hypot(star.column - other.column) >= 16.0);
+        }
+        for index in [0, 7, 11] {
+            let frame = &simulation.frames()[index];
+            let light = star_light(&simulation, index);
+            let near = |centre: f64| centre as usize - 7..centre as usize + 9;
+            let sum: f64 = near(star.row)
+                .flat_map(|row| near(star.column).map(move |column| row * 128 + column))
+                .map(|pixel| f64::from(light[pixel]))
+                .sum();
+            let expected = star.flux_at((frame.tstart + frame.tstop) / 2.0);
+            // 1e-9 of the light is outside the stamp; f32 sums of 256 pixels.
+            assert!((sum / expected - 1.0).abs() < 1e-6, "{sum} instead of {expected}");
+        }
+    }
+    let crowded = SimulationSettings { size: 32, variables: 1, ..small() };
+    assert_eq!(simulate(crowded).variables().len(), 1);
+}
+
+#[test]
+fn an_asteroid_is_where_its_track_says_and_within_its_mask() {
+    let bare = SimulationSettings { stars: 0.0, noise: false, size: 256, frames: 24, ..small() };
+    let simulation = simulate(SimulationSettings { asteroids: 1, ..bare });
+    let [track] = simulation.asteroids().tracks() else { panic!("one asteroid") };
+    let (first, last) = (track.positions[0], track.positions[24]);
+    let hours = 24.0 * (last.time - first.time);
+    let speed = (last.row - first.row).hypot(last.column - first.column) / hours;
+    assert!((0.1..1.0).contains(&speed), "{speed} pixels an hour");
+
+    // In the middle of the series it is in the field.
+    let index = 12;
+    let light: Vec<f64> = frame(&simulation, index)
+        .iter()
+        .zip(truth(&simulation, index))
+        .map(|(&frame, truth)| f64::from(frame) - f64::from(truth))
+        .collect();
+    let total: f64 = light.iter().sum();
+    let moment = |place: &dyn Fn(usize) -> usize| {
+        light.iter().enumerate().map(|(pixel, light)| place(pixel) as f64 * light).sum::<f64>() / total
+    };
+    let info = &simulation.frames()[index];
+    let at = track.at((info.tstart + info.tstop) / 2.0).unwrap();
+    // The jitter of 0.02 pixels, five sigma; f32 differences of hundreds on a star of thousands.
+    assert!((moment(&|pixel| pixel / 256) - at.row).abs() < 0.1);
+    assert!((moment(&|pixel| pixel % 256) - at.column).abs() < 0.1);
+    // 20.44 is the magnitude of 1 electron/s, 0.7 the colour.
+    let expected = 10_f64.powf(-0.4 * (at.magnitude - 0.7 - 20.44));
+    assert!((total / expected - 1.0).abs() < 1e-3, "{total} instead of {expected}");
+
+    let pixels = simulation.asteroids().pixels(&simulation.frames()[index..=index], (256, 256));
+    let left: f64 = (0..light.len())
+        .filter(|pixel| pixels.binary_search(pixel).is_err())
+        .map(|pixel| light[pixel].abs())
+        .fold(0.0, f64::max);
+    assert!(left < 0.05, "{left} electrons/s beyond the mask");
+}
+
+#[test]
+fn a_glint_outshines_the_usual_light_for_a_stretch_of_frames() {
+    for seed in 0..3 {
+        let settings = SimulationSettings { frames: 20, size: 512, glints: 4, seed, ..Default::default() };
+        let simulation = simulate(settings);
+        let glint = simulation.glint_frames();
+        assert_eq!(glint.len(), 4);
+        let brightest = |index| truth(&simulation, index).into_iter().fold(0.0, f32::max);
+        let usual = (0..20).filter(|index| !glint.contains(index)).map(brightest).fold(0.0, f32::max);
+        // sin(3 pi / 8) = 0.92 of at least 1500 electrons/s near the middle of the stretch.
+        let strongest = brightest(glint.start + 1);
+        assert!(strongest > 2.0 * usual, "seed {seed}: {strongest} and {usual}");
+    }
+}
+
+#[test]
+fn asteroids_are_written_beside_the_frames() {
+    let dir = tempfile::tempdir().unwrap();
+    let simulation = simulate(SimulationSettings { asteroids: 2, ..small() });
+    let written = simulation.write(dir.path(), WriteOptions::default(), &Silent).unwrap();
+    let read = Asteroids::read(&written.asteroids.unwrap()).unwrap();
+    assert_eq!(&read, simulation.asteroids());
+    assert_eq!(read.name(), "asteroids.csv");
+}

@@ -12,14 +12,11 @@ use crate::ffi::{FIRST_SCIENCE_COLUMN, IMAGE_SHAPE, SCIENCE_SIZE};
 use crate::fits::Writer;
 use crate::output::write_whole;
 use crate::progress::Progress;
-use crate::source::{FrameInfo, FrameSource, Target};
-use crate::time::utc;
+use crate::source::{FrameSource, Target};
 
 use super::Simulation;
-use super::settings::SPACECRAFT_CONFIGURATION;
+use super::header::Header;
 
-/// By how much light reaches the barycentre of the solar system later, in days.
-const BARYCENTRIC_CORRECTION: f64 = 0.005_678;
 /// The name of the file with the true background.
 const TRUTH_NAME: &str = "truth.fits";
 
@@ -62,12 +59,15 @@ pub struct WrittenFiles {
     pub frames: Vec<PathBuf>,
     /// The true background.
     pub truth: PathBuf,
+    /// The paths of the asteroids, if there are any.
+    pub asteroids: Option<PathBuf>,
 }
 
 impl Simulation {
     /// Writes all frames into a directory, which is made if need be, and beside them
     /// `truth.fits`, which holds the true background of all frames as a
-    /// cube (frames, rows, columns) in electrons/s. One frame at a time is in memory.
+    /// cube (frames, rows, columns) in electrons/s, and the asteroids, if any, in `asteroids.csv`.
+    /// One frame at a time is in memory.
     ///
     /// An image is 2078 rows x 2136 columns for a whole CCD, and `size` rows x (44 + `size`
     /// + 1) columns for a cut-out; its science area starts at row 0, column 44.
@@ -85,8 +85,9 @@ impl Simulation {
             .map(|frame| dir.join(frame.name.clone() + options.compression.suffix()))
             .collect::<Vec<_>>();
         let truth = dir.join(TRUTH_NAME);
+        let asteroids = (self.settings.asteroids > 0).then(|| dir.join(self.asteroids.name()));
         if !options.overwrite
-            && let Some(path) = frames.iter().chain([&truth]).find(|path| path.exists())
+            && let Some(path) = frames.iter().chain([&truth]).chain(&asteroids).find(|path| path.exists())
         {
             return Err(Error::OutputExists { path: path.clone() });
         }
@@ -114,8 +115,11 @@ impl Simulation {
             progress.advance(1);
         }
         cube.finish()?;
+        if let Some(path) = &asteroids {
+            self.asteroids.write(path, options.overwrite)?;
+        }
         progress.finish();
-        Ok(WrittenFiles { frames, truth })
+        Ok(WrittenFiles { frames, truth, asteroids })
     }
 
     /// Rows and columns of the whole image, those without sky included.
@@ -126,17 +130,16 @@ impl Simulation {
 
     /// Writes one full frame image.
     fn write_frame(&self, path: &Path, index: usize, frame: &[f32], options: WriteOptions) -> Result<()> {
-        let info = &self.frames[index];
-        let Target { sector, camera, ccd } = self.settings.target;
+        let Target { camera, ccd, .. } = self.settings.target;
+        let header = Header {
+            target: self.settings.target,
+            info: &self.frames[index],
+            index,
+            live_time: self.detector.live_time(),
+        };
         let mut fits = Writer::new(path)?;
         fits.image::<f32>("PRIMARY", &[], &[])?;
-        fits.text("ORIGIN", "BackDrop simulation", "made-up data")?;
-        fits.text("CREATOR", concat!("backdrop ", env!("CARGO_PKG_VERSION")), "software")?;
-        write_times(&mut fits, info, 0.0)?;
-        write_target(&mut fits, self.settings.target)?;
-        fits.integer("SECTOR", sector.into(), "observing sector")?;
-        let configuration = SPACECRAFT_CONFIGURATION.into();
-        fits.integer("SCCONFIG", configuration, "spacecraft configuration ID")?;
+        header.write_primary(&mut fits)?;
 
         if options.compression == Compression::Tiles {
             fits.compress_images()?;
@@ -146,13 +149,7 @@ impl Simulation {
         for (kind, science) in [("cal", frame), ("uncert", &uncertainty)] {
             let name = format!("CAMERA.CCD {camera}.{ccd} {kind}");
             fits.image(&name, &[rows, columns], &self.surround(science))?;
-            write_target(&mut fits, self.settings.target)?;
-            fits.real("EXPOSURE", self.detector.live_time() / 86_400.0, "[d] time on source")?;
-            write_times(&mut fits, info, BARYCENTRIC_CORRECTION)?;
-            fits.real("BARYCORR", BARYCENTRIC_CORRECTION, "[d] barycentric time correction")?;
-            fits.text("BUNIT", "electrons/s", "physical units of image data")?;
-            fits.integer("DQUALITY", info.quality.into(), "data quality flags")?;
-            fits.text("IMAGTYPE", kind, "FFI image type: raw, cal, uncert")?;
+            header.write_image(&mut fits, kind)?;
         }
 
         let bytes = match options.compression {
@@ -176,20 +173,4 @@ impl Simulation {
         }
         image
     }
-}
-
-fn write_target(fits: &mut Writer, target: Target) -> Result<()> {
-    fits.text("TELESCOP", "TESS", "telescope")?;
-    fits.text("INSTRUME", "TESS Photometer", "detector type")?;
-    fits.integer("CAMERA", target.camera.into(), "camera number")?;
-    fits.integer("CCD", target.ccd.into(), "CCD chip number")
-}
-
-/// Writes the times of a frame as they are `correction` days later.
-fn write_times(fits: &mut Writer, info: &FrameInfo, correction: f64) -> Result<()> {
-    let [tstart, tstop] = [info.tstart + correction, info.tstop + correction];
-    fits.real("TSTART", tstart, "[d] observation start time in BTJD")?;
-    fits.real("TSTOP", tstop, "[d] observation stop time in BTJD")?;
-    fits.text("DATE-OBS", &utc(tstart)?.to_string(), "TSTART as UTC calendar date")?;
-    fits.text("DATE-END", &utc(tstop)?.to_string(), "TSTOP as UTC calendar date")
 }

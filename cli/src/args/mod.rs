@@ -1,8 +1,7 @@
 //! The command line. A command with many flags has a file of its own.
 
+mod correct;
 mod plot;
-
-pub(crate) use plot::{PictureName, Plot};
 
 use std::path::PathBuf;
 
@@ -19,6 +18,9 @@ use clap_complete::Shell;
 use crate::failure::EXIT_CODES;
 use crate::selection::Selection;
 
+pub(crate) use correct::Correct;
+pub(crate) use plot::{PictureName, Plot};
+
 const EXAMPLES: &str = "\
 Examples:
   backdrop demo                                       see it work, without data of your own
@@ -30,6 +32,7 @@ const FIT_EXAMPLES: &str = "\
 Examples:
   backdrop fit --in-dir ffis --sector 1 --camera 1 --ccd 4
   backdrop fit --in-dir ffis --max-frames 100 --frames-per-rank 16 --cupy
+  backdrop fit --in-dir ffis --asteroids asteroids.csv
   backdrop fit --in-dir cutouts --cutout-size 512 --json > report.json
 
 The model goes to OUT_DIR/tessbackdrop_sector<S>_camera<C>_ccd<D>.fits.";
@@ -37,6 +40,7 @@ The model goes to OUT_DIR/tessbackdrop_sector<S>_camera<C>_ccd<D>.fits.";
 const MODEL_EXAMPLES: &str = "\
 Examples:
   backdrop model MODEL.fits --frames 0 --out frame0.fits
+  backdrop model MODEL.fits --frames 3 --out frame3.fits --sigma frame3_sigma.fits
   backdrop model MODEL.fits --frames 0,5,10..20 --rows 100..200 --columns 0..2048 --out cube.fits
 
 Frames, rows and columns are counted from 0; 10..20 is 10 to 19, and 10.. goes on to the end.";
@@ -76,6 +80,9 @@ pub(crate) enum Command {
     /// Write the background of some frames and pixels from a fitted model
     #[command(after_long_help = format!("{MODEL_EXAMPLES}\n\n{EXIT_CODES}"))]
     Model(Model),
+    /// Subtract a model's background from target pixel files
+    #[command(after_long_help = format!("{}\n\n{EXIT_CODES}", correct::EXAMPLES))]
+    Correct(Correct),
     /// Draw a fitted model: frames, level, components, masks, or a movie
     #[command(after_long_help = format!("{}\n\n{EXIT_CODES}", plot::EXAMPLES))]
     Plot(Plot),
@@ -168,6 +175,15 @@ pub(crate) struct Fit {
     /// Leave out frames with any of these DQUALITY flags (blown-out ones always)
     #[arg(long, value_name = "BITS", default_value_t = quality::FIT_BITMASK)]
     pub(crate) quality_bitmask: u32,
+    /// Mask asteroids at the positions in this table, CSV or FITS: name, time, row, column, vmag
+    #[arg(long, value_name = "FILE")]
+    pub(crate) asteroids: Option<PathBuf>,
+    /// Frames that share one mask, for asteroids and pixels without values
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) mask_window: u16,
+    /// Jitter pixels, and as many background pixels, that components are made from, at most
+    #[arg(long, value_name = "N", default_value_t = 5000)]
+    pub(crate) sample_pixels: usize,
     /// Seed of the random draw of jitter and background pixels
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
@@ -201,6 +217,9 @@ pub(crate) struct Model {
     /// The FITS file to write: an image for a single frame, else a cube (frames, rows, columns)
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+    /// Also write the standard deviation of the background, in the same form, to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sigma: Option<PathBuf>,
     /// Frames, such as 0,5,10..20
     #[arg(long, value_name = "LIST", default_value = "..")]
     pub(crate) frames: Selection,
@@ -270,6 +289,18 @@ pub(crate) struct Simulate {
     /// Minutes from one frame to the next
     #[arg(long, value_name = "MINUTES", default_value_t = 30.0)]
     cadence: f64,
+    /// Number of variable stars with known signals
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    variables: usize,
+    /// Number of asteroids; their paths go to OUT_DIR/asteroids.csv
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    asteroids: usize,
+    /// Number of frames, one after another, with a strong glint
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    glints: usize,
+    /// Days between the two halves of the series
+    #[arg(long, value_name = "DAYS", default_value_t = 0.0)]
+    gap: f64,
     /// Compression of the images; none loses anything
     #[arg(long, value_enum, default_value_t = CompressionName::None)]
     pub(crate) compression: CompressionName,
@@ -297,6 +328,10 @@ impl Simulate {
             dead_columns: self.dead_columns,
             flagged_frames: self.flagged_frames.unwrap_or(self.frames.min(2)),
             cadence: self.cadence,
+            variables: self.variables,
+            asteroids: self.asteroids,
+            glints: self.glints,
+            gap_days: self.gap,
         }
     }
 }

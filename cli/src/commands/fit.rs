@@ -1,6 +1,8 @@
 //! `backdrop fit`: from a directory of frames to a model.
 
 use array_api::dispatch;
+use backdrop::asteroids::Asteroids;
+use backdrop::components::MIN_COMPONENT_FRAMES;
 use backdrop::ffi::{FfiSource, find_ffis};
 use backdrop::file::{Format, Model, file_name};
 use backdrop::fit::{FitOptions, FitReport, fit};
@@ -20,6 +22,7 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
     let device = device(&args.compute)?;
     let files = find_ffis(&args.in_dir, &args.filter())?;
     tracing::info!(files = files.len(), directory = %args.in_dir.display(), "found");
+    let options = options(args)?;
     let source = FfiSource::open(files, args.cutout_size)?;
     tracing::info!(target = %source.target(), frames = source.frames().len(), "read the headers");
 
@@ -28,7 +31,7 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
     make_dir(&args.out_dir)?;
     Model::check_output(&path, args.overwrite)?;
 
-    let (model, report) = dispatch!(&device, |xp| fit(xp, &source, &options(args), &bar))?;
+    let (model, report) = dispatch!(&device, |xp| fit(xp, &source, &options, &bar))?;
     tracing::info!(fitted = report.fitted, seconds = report.fit_time.as_secs_f64(), "fitted");
     model.save(&path, format, args.overwrite)?;
     tracing::info!(file = %path.display(), "saved");
@@ -42,7 +45,10 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
         output::table(&[
             ("left out", left_out(&report, args.quality_bitmask)),
             ("masked", format!("{:.1} % of the pixels, for stars", 100.0 * report.masked_fraction)),
+            ("asteroids", asteroids(&options, &report)),
             ("average frame", average(&report)),
+            ("components", components(&model)),
+            ("scatter", scatter(&model)),
             ("time", times(&report)),
             ("model", format!("{} ({})", path.display(), output::bytes(bytes))),
         ])
@@ -56,19 +62,22 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
     output::result(args.speech.json, &human, &machine)
 }
 
-fn options(args: &Fit) -> FitOptions {
+fn options(args: &Fit) -> Result<FitOptions, Failure> {
     let preset = args.preset.into();
     let options = match args.nknots {
         Some(nknots) => FitOptions::with_nknots(preset, nknots),
         None => FitOptions::preset(preset),
     };
-    FitOptions {
+    Ok(FitOptions {
+        asteroids: args.asteroids.as_deref().map(Asteroids::read).transpose()?,
+        mask_window: args.mask_window.into(),
         quality_bitmask: args.quality_bitmask,
         max_frames: args.max_frames,
         frames_per_batch: args.frames_per_rank.into(),
         seed: args.seed,
+        sample_pixels: args.sample_pixels,
         ..options
-    }
+    })
 }
 
 fn left_out(report: &FitReport, bitmask: u32) -> String {
@@ -87,6 +96,18 @@ fn left_out(report: &FitReport, bitmask: u32) -> String {
     if reasons.is_empty() { "none".to_owned() } else { reasons.join(", ") }
 }
 
+fn asteroids(options: &FitOptions, report: &FitReport) -> String {
+    match &options.asteroids {
+        None => "not masked: no table of positions was given".to_owned(),
+        Some(table) => format!(
+            "up to {} of {} masked in each of {}",
+            output::count(report.asteroid_pixels, "pixel"),
+            table.name(),
+            output::count(report.mask_windows, "mask window")
+        ),
+    }
+}
+
 fn average(report: &FitReport) -> String {
     let frames = output::count(report.averaged, "frame");
     if report.average_used {
@@ -97,6 +118,35 @@ fn average(report: &FitReport) -> String {
             backdrop::fit::MIN_AVERAGE_FRAMES,
             report.averaged
         )
+    }
+}
+
+/// What became of the jitter and background pixels.
+fn components(model: &Model) -> String {
+    let (jitter, background) = (model.jitter_pixels.len(), model.background_pixels.len());
+    let fitted = model.scatter.iter().filter(|scatter| scatter.is_finite()).count();
+    if fitted >= MIN_COMPONENT_FRAMES {
+        let (of_jitter, of_background) = (model.jitter.ncols(), model.background.ncols());
+        format!("{of_jitter} of {jitter} jitter pixels, {of_background} of {background} background pixels")
+    } else {
+        format!(
+            "none: they take {MIN_COMPONENT_FRAMES} frames; the series of {jitter} jitter and {background} \
+             background pixels are kept"
+        )
+    }
+}
+
+/// The scatter of clean pixels about the model.
+fn scatter(model: &Model) -> String {
+    let mut known: Vec<f64> = model.scatter.iter().copied().filter(|scatter| scatter.is_finite()).collect();
+    known.sort_by(f64::total_cmp);
+    match known[..] {
+        [] => "not known: no clean pixels".to_owned(),
+        [least, ..] => format!(
+            "{least:.2} to {:.2} electrons/s, {:.2} in the middle",
+            known[known.len() - 1],
+            known[known.len() / 2]
+        ),
     }
 }
 
@@ -119,10 +169,12 @@ pub(super) fn report_json(report: &FitReport) -> Value {
         "non_finite_pixels": report.non_finite_pixels,
         "non_positive_pixels": report.non_positive_pixels,
         "masked_fraction": report.masked_fraction,
+        "asteroid_pixels": report.asteroid_pixels,
         "mask_windows": report.mask_windows,
         "survey_seconds": report.survey_time.as_secs_f64(),
         "setup_seconds": report.setup_time.as_secs_f64(),
         "fit_seconds": report.fit_time.as_secs_f64(),
+        "components_seconds": report.components_time.as_secs_f64(),
         "read_seconds": report.read_time.as_secs_f64(),
     })
 }

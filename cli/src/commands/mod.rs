@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 mod completions;
+mod correct;
 mod demo;
 mod devices;
 mod fit;
@@ -23,6 +24,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Fit(args) => fit::run(args),
         Command::Model(args) => model::run(args),
+        Command::Correct(args) => correct::run(args),
         Command::Plot(args) => plot::run(args),
         Command::Info(args) => info::run(args),
         Command::Simulate(args) => simulate::run(args),

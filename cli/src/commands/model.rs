@@ -9,6 +9,7 @@ use backdrop::ffi::SCIENCE_SIZE;
 use backdrop::file;
 use backdrop::output::WholeFile;
 use backdrop::progress::Progress;
+use backdrop::uncertainty::Uncertainty;
 use serde_json::json;
 
 use super::{device, speak};
@@ -25,7 +26,12 @@ pub(super) fn run(args: &Model) -> Result<(), Failure> {
     let bar = speak(args.speech);
     let device = device(&args.compute)?;
     // Tried before the work is begun; dropped at once.
-    WholeFile::create(&args.out, args.overwrite)?;
+    for path in [Some(&args.out), args.sigma.as_ref()].into_iter().flatten() {
+        WholeFile::create(path, args.overwrite)?;
+    }
+    if args.sigma.as_ref() == Some(&args.out) {
+        return Err(Failure::Usage("--out and --sigma name the same file".into()));
+    }
     let model = file::Model::load(&args.model)?;
     let pixels = |selection: &Option<Selection>, fitted: usize, thing: &str| match selection {
         Some(selection) => selection.resolve(SCIENCE_SIZE, thing),
@@ -47,6 +53,7 @@ pub(super) fn run(args: &Model) -> Result<(), Failure> {
     );
     let machine = json!({
         "file": args.out,
+        "sigma": args.sigma,
         "frames": frames,
         "rows": rows.len(),
         "columns": columns.len(),
@@ -58,7 +65,7 @@ pub(super) fn run(args: &Model) -> Result<(), Failure> {
     output::result(args.speech.json, &human, &machine)
 }
 
-/// Evaluates a model frame by frame and writes the file.
+/// Evaluates a model, and its uncertainty if that is wanted, frame by frame, and writes the files.
 fn write<B: Backend>(
     xp: &B,
     model: &file::Model,
@@ -67,29 +74,48 @@ fn write<B: Backend>(
     bar: &Bar,
 ) -> Result<(), Failure> {
     let name = args.model.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let cards = [
-        Card::integer("SECTOR", model.target.sector.into(), "observing sector"),
-        Card::integer("CAMERA", model.target.camera.into(), "camera number"),
-        Card::integer("CCD", model.target.ccd.into(), "CCD chip number"),
-        Card::text("BUNIT", "electrons/s", "unit of the background"),
-        Card::text("MODEL", name, "the model's file"),
-        Card::text("FRAMES", list(frames), "frames of the model, counted from 0"),
-        Card::text("ROWS", list(rows), "science rows, counted from 0"),
-        Card::text("COLUMNS", list(columns), "science columns, counted from 0"),
-    ];
-    let cube_shape = [frames.len(), rows.len(), columns.len()];
-    let shape = if frames.len() == 1 { &cube_shape[1..] } else { &cube_shape[..] };
-    let out: &Path = &args.out;
-    let mut cube = CubeWriter::<f64>::create(out, shape, &cards, args.overwrite)?;
+    let cube = |path: &Path, unit: &'static str| {
+        let cards = [
+            Card::integer("SECTOR", model.target.sector.into(), "observing sector"),
+            Card::integer("CAMERA", model.target.camera.into(), "camera number"),
+            Card::integer("CCD", model.target.ccd.into(), "CCD chip number"),
+            Card::text("BUNIT", "electrons/s", unit),
+            Card::text("MODEL", name.clone(), "the model's file"),
+            Card::text("FRAMES", list(frames), "frames of the model, counted from 0"),
+            Card::text("ROWS", list(rows), "science rows, counted from 0"),
+            Card::text("COLUMNS", list(columns), "science columns, counted from 0"),
+        ];
+        let shape = [frames.len(), rows.len(), columns.len()];
+        let shape = if frames.len() == 1 { &shape[1..] } else { &shape[..] };
+        CubeWriter::<f64>::create(path, shape, &cards, args.overwrite)
+    };
+    let mut background = cube(&args.out, "unit of the background")?;
     let evaluator = Evaluator::new(xp, model, rows, columns)?;
+    let mut sigma = match &args.sigma {
+        Some(path) => {
+            let file = cube(path, "unit of the standard deviation of the background")?;
+            Some((file, Uncertainty::new(xp, model)?.of_unit_scatter(rows, columns)?))
+        }
+        None => None,
+    };
     bar.start("evaluating", frames.len());
     for batch in frames.chunks(BATCH) {
         interrupt::check()?;
-        let background: Vec<f64> = evaluator.evaluate(batch)?.into_iter().collect();
-        cube.write(&background)?;
+        let pixels: Vec<f64> = evaluator.evaluate(batch)?.into_iter().collect();
+        background.write(&pixels)?;
+        if let Some((file, unit)) = &mut sigma {
+            for &frame in batch {
+                let pixels: Vec<f64> = unit.iter().map(|sigma| sigma * model.scatter[frame]).collect();
+                file.write(&pixels)?;
+            }
+        }
         bar.advance(batch.len());
     }
-    cube.finish()?;
+    // The first one is not given its name before the second is known to be complete.
+    if let Some((file, _)) = sigma {
+        file.finish()?;
+    }
+    background.finish()?;
     bar.finish();
     Ok(())
 }

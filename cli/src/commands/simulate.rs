@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use backdrop::simulate::{Simulation, WriteOptions};
+use backdrop::simulate::{Signal, Simulation, WriteOptions};
 use serde_json::json;
 
 use super::{limit_threads, speak};
@@ -22,15 +22,37 @@ pub(super) fn run(args: &Simulate) -> Result<(), Failure> {
 
     let settings = simulation.settings();
     let (count, size) = (output::count(written.frames.len(), "frame"), settings.size);
-    let human = format!(
+    let mut human = format!(
         "{count} of {size} x {size} pixels, {}, in {}\ntheir true background in {}\n",
         settings.target,
         args.out_dir.display(),
         written.truth.display(),
     );
+    if let Some(path) = &written.asteroids {
+        human += &format!("their asteroids in {}\n", path.display());
+    }
+    let variables = simulation.variables().iter().map(|star| {
+        json!({
+            "row": star.row,
+            "column": star.column,
+            "tmag": star.tmag,
+            "flux": star.flux,
+            "kind": match star.kind {
+                Signal::Sinusoid => "sinusoid",
+                Signal::Transit => "transit",
+            },
+            "amplitude": star.amplitude,
+            "period": star.period,
+            "epoch": star.epoch,
+        })
+    });
+    let glint = simulation.glint_frames();
     let machine = json!({
         "frames": written.frames,
         "truth": written.truth,
+        "asteroids": written.asteroids,
+        "variables": variables.collect::<Vec<_>>(),
+        "glint_frames": glint.collect::<Vec<_>>(),
         "sector": settings.target.sector,
         "camera": settings.target.camera,
         "ccd": settings.target.ccd,

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use array_api::backend::Tile;
 use array_api::elementwise::binary;
-use array_api::{BSplineBasis, Csr, Error, Triangle, linalg, s};
+use array_api::{BSplineBasis, Csr, Error, NewAxis, Triangle, linalg, s};
 use rayon::ThreadPoolBuilder;
 
 use crate::testing::{
@@ -188,9 +188,16 @@ fn everything<B: Backend>(xp: &B, rows: usize, columns: usize) -> std::result::R
     bits.add(&linalg::solve(&gram, &row)?)?;
     bits.add(&linalg::det(&x.slice(s![..3, ..3])?)?)?;
     bits.add(&linalg::solve_triangular(factor.lower(), &row, Triangle::Lower)?)?;
+    let (values, vectors) = linalg::eigh(&gram)?;
+    bits.add(&values)?;
+    bits.add(&vectors)?;
+    let stack = gram.multiply(&x.abs()?.slice(s![..8, .., NewAxis])?)?;
+    bits.add(&linalg::eigvalsh(&stack)?)?;
+    bits.add(&linalg::eigh(&stack)?.1)?;
     let sparse = Csr::from_dense(&x.floor()?.remainder_scalar(3.0)?)?;
     bits.add(&sparse.matmul(&gram)?)?;
     bits.add(&sparse.transposed_matmul(&x)?)?;
+    bits.add(&sparse.bilinear(&gram, &sparse)?)?;
     bits.add(&sparse.weighted_cross_gram(&x.matrix_transpose()?, &sparse)?)?;
     let splines = BSplineBasis::clamped(&[0.0, 2.0, 3.0, 9.0], 3)?.at(&x)?;
     bits.add(&splines.project(&x.sin()?)?)?;

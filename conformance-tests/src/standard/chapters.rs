@@ -323,9 +323,9 @@ fn extensions() -> Vec<Chapter> {
             det yes linalg::det::<f64, Cpu>;
             diagonal yes Array::<f64, Cpu>::diagonal;
             eig no;
-            eigh no;
+            eigh yes linalg::eigh::<f64, Cpu>, "a pair";
             eigvals no;
-            eigvalsh no;
+            eigvalsh yes linalg::eigvalsh::<f64, Cpu>;
             inv yes linalg::inv::<f64, Cpu>;
             matmul yes Array::<f64, Cpu>::matmul, "floating point";
             matrix_norm no;

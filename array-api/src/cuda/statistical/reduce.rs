@@ -3,7 +3,8 @@
 //! The elements of an output are cut into chunks. A chunk is taken by the lanes of a block, some
 //! threads whose partial results are combined in pairs; the partial results of an output's chunks
 //! are reduced in the same way. All of this depends on shape and strides alone, so a reduction has
-//! the same bits every time. A lane adds up short runs of elements and then their sums, so that
+//! the same bits every time; how many outputs there are does not matter, unless neighbouring ones lie
+//! closer to each other than the elements of one. A lane adds up short runs of elements and then their sums, so that
 //! rounding errors do not grow with the number of elements (N. J. Higham, *Accuracy and Stability
 //! of Numerical Algorithms*, 2nd edition, SIAM, 2002, section 4.2).
 
@@ -23,7 +24,7 @@ const RUN: usize = 64;
 /// Most elements of a lane: as many runs as a run has elements.
 const LONGEST: usize = RUN * RUN;
 
-/// Lanes that keep a device busy; with more elements than these take, a lane gets longer.
+/// Lanes that keep a device busy; if an output has more elements than these take, a lane gets longer.
 const LANES: usize = 1 << 18;
 
 /// Elements in a row that memory hands out well.
@@ -165,7 +166,7 @@ impl Plan {
         let outputs = if across { width.next_power_of_two().min(NEIGHBOURS) } else { 1 };
         // A lane for every eight elements keeps most of the threads at work.
         let lanes = count.div_ceil(8).next_power_of_two().min(THREADS as usize / outputs);
-        let length = (kept.saturating_mul(count) / LANES).next_multiple_of(RUN).clamp(RUN, LONGEST);
+        let length = (count / LANES).next_multiple_of(RUN).clamp(RUN, LONGEST);
         let chunks = count.div_ceil(lanes * length);
         Self {
             kept: kept as i64,
@@ -305,6 +306,21 @@ mod tests {
                 assert_eq!(i64::from(THREADS) % plan.lanes, 0);
                 assert_eq!(plan.across == 1, order == [1, 0] && kept > 1 && count > 1, "{plan:?}");
             }
+        }
+    }
+
+    #[test]
+    fn an_output_is_reduced_in_the_same_way_however_many_there_are() {
+        // The pixels of images, and every second column of them.
+        for columns in [1, 2] {
+            let parts = |images: usize| {
+                let images = Layout::contiguous(&[images, 3000, 2000 * columns]);
+                let (outer, inner) = images.slice(2, 0, columns as isize, 2000).split(2);
+                let plan = Plan::new(&outer, &inner);
+                (plan.count, plan.lanes, plan.length, plan.chunks)
+            };
+            assert_eq!(parts(1), (6_000_000, 256, 64, 367));
+            assert!([2, 7, 100, 5000].iter().all(|&images| parts(images) == parts(1)));
         }
     }
 

@@ -1,5 +1,6 @@
 //! Linear algebra: products, factorizations, systems of equations.
 
+mod eigen;
 mod factor;
 mod product;
 mod solve;
@@ -11,7 +12,7 @@ use crate::testing::{Backend, Case, Host, host};
 
 /// The test bodies of the chapter.
 pub(crate) fn cases<B: Backend>() -> Vec<Case<B>> {
-    [product::cases(), factor::cases(), solve::cases()].into_iter().flatten().collect()
+    [product::cases(), factor::cases(), solve::cases(), eigen::cases()].into_iter().flatten().collect()
 }
 
 /// Shapes of stacks: mostly none, else one or two axes.

@@ -1,5 +1,7 @@
 //! Sparse matrices, against the dense ones that they stand for.
 
+mod rowwise;
+
 use array_api::Csr;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any};
@@ -14,10 +16,11 @@ use crate::testing::{
 use crate::tolerance::MATMUL;
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
-    cases!["sparse":
-        csr, csr_to_dense, csr_matmul, csr_transposed_matmul, csr_left_matmul, csr_rows, weighted_gram, weighted_cross_gram,
+    let own = cases!["sparse":
+        csr, csr_to_dense, csr_matmul, csr_transposed_matmul, csr_transposed_matmul_of_stacks, csr_left_matmul, csr_rows, weighted_gram, weighted_cross_gram,
         row_pair_products, csr_refuses, csr_scipy,
-    ]
+    ];
+    own.into_iter().chain(rowwise::cases()).collect()
 }
 
 const FILL: Fill = Fill::Between(-9.0, 9.0);
@@ -176,6 +179,23 @@ fn csr_transposed_matmul<B: Backend>(xp: &B, check: &Check) -> Outcome {
         let (a, x) = (Sparse::<T>::random([200, 700], FILL, 1), host::random::<T>(&[2, 200, 50], FILL, 2));
         let found = a.on(xp)?.transposed_matmul(&host::upload(xp, &x)?)?;
         hold(check, "a large a^T x", &found, [&turned(&a.dense()), &wide(&x)])
+    }
+    for_reals!(body, xp, check)
+}
+
+/// A product has the same bits whatever stands beside it.
+fn csr_transposed_matmul_of_stacks<B: Backend>(xp: &B, check: &Check) -> Outcome {
+    fn body<T: Real, B: Backend>(xp: &B, check: &Check) -> Outcome {
+        // As many rows as are added up in parts, and columns to keep a GPU busy without that.
+        let a = Sparse::<T>::random([70, 3], FILL, 1).on(xp)?;
+        let x = host::upload(xp, &host::random::<T>(&[33, 70, 1000], FILL, 2))?;
+        let together = a.transposed_matmul(&x)?;
+        for part in [0..1, 1..3, 28..33] {
+            let alone = a.transposed_matmul(&x.slice(array_api::s![part.clone()])?)?;
+            let expected = host::download(&together.slice(array_api::s![part])?)?;
+            check.same("a part of a stack", &alone, &expected)?;
+        }
+        Ok(())
     }
     for_reals!(body, xp, check)
 }

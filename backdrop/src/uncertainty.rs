@@ -1,0 +1,110 @@
+//! How uncertain the model is, pixel by pixel.
+//!
+//! The weights of `A2` have the posterior covariance `s^2 C` with
+//! `C = (A2^T diag(1/sigma_f) A2 + diag(1/sigma_w^2))^-1` and `s` the scatter of a frame's clean
+//! pixels about the model ([`Model::scatter`]), so that the model has the standard deviation
+//! `s sqrt(a^T C a)` at a pixel whose row of `A2` is `a`. The weights of `A1` add nothing that
+//! counts: `A2` is fitted to what `A1` leaves, its errors included.
+//!
+//! This is what noise makes of a smooth background. Not in it is light that the designs cannot
+//! follow (structure finer than the knots, the edges of glints) and faint stars in the clean pixels.
+//! Pixels that were masked in single windows only (no value, asteroids) count as clean.
+
+use array_api::{Array, Backend};
+use ndarray::{Array2, Array3, Axis};
+
+use crate::design::{Design, DesignMatrix};
+use crate::error::{Error, Result};
+use crate::file::Model;
+use crate::geometry::Window;
+use crate::mask::{Masks, weights};
+use crate::normal::NormalEquations;
+
+/// Pixels that are worked on at once.
+const BATCH: usize = 1 << 15;
+
+/// The covariance of a model's weights, to be asked about any pixels.
+///
+/// ```
+/// use array_api::Cpu;
+/// use backdrop::fit::{FitOptions, fit};
+/// use backdrop::progress::Silent;
+/// use backdrop::simulate::{Simulation, SimulationSettings};
+/// use backdrop::uncertainty::Uncertainty;
+///
+/// let settings = SimulationSettings { frames: 2, size: 64, flagged_frames: 0, ..Default::default() };
+/// let source = Simulation::new(settings)?;
+/// let xp = Cpu::new();
+/// let (model, _) = fit(&xp, &source, &FitOptions::default(), &Silent)?;
+/// let sigma = Uncertainty::new(&xp, &model)?.sigma(&[0, 1], &[10, 11], &[20, 21, 22])?;
+/// assert_eq!(sigma.dim(), (2, 2, 3));
+/// // Less than the scatter of a single pixel, since many pixels tell of each weight.
+/// assert!(sigma[(0, 0, 0)] < model.scatter[0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Uncertainty<'a, B: Backend> {
+    model: &'a Model,
+    design: Design,
+    /// `C`, of shape (columns, columns).
+    covariance: Array<f64, B>,
+}
+
+impl<'a, B: Backend> Uncertainty<'a, B> {
+    /// Forms and inverts the normal equations of `A2` for the model's masks.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the model does not know the scatter of its frames or its design
+    /// makes no sense, [`Error::NotPositiveDefinite`].
+    pub fn new(xp: &B, model: &'a Model) -> Result<Self> {
+        if model.scatter.iter().all(|scatter| scatter.is_nan()) {
+            return Err(Error::InvalidArgument(
+                "the model does not tell the scatter of its frames, which its uncertainty follows from: \
+                 fit the frames again with this version"
+                    .into(),
+            ));
+        }
+        let design: Design = model.design2.parse()?;
+        let (rows, columns) = model.shape;
+        let window = Window::new(model.target.ccd, (0..rows).collect(), (0..columns).collect())?;
+        let matrix = DesignMatrix::new(xp, &design, &window)?;
+        let masks = Masks { star: model.star_mask.clone(), saturation: model.saturation_mask.clone() };
+        let gram = matrix.gram(&weights(xp, &masks.clean())?)?;
+        let covariance = NormalEquations::new("A2", &matrix, gram)?.covariance()?;
+        Ok(Self { model, design, covariance })
+    }
+
+    /// The standard deviation of the model for a scatter of 1 electron/s, of shape (rows, columns),
+    /// at any rows and columns of the CCD.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a row or column that is not on the CCD.
+    pub fn of_unit_scatter(&self, rows: &[usize], columns: &[usize]) -> Result<Array2<f64>> {
+        let pixels: Vec<(usize, usize)> =
+            rows.iter().flat_map(|&row| columns.iter().map(move |&column| (row, column))).collect();
+        let xp = self.covariance.backend();
+        let mut sigma = Vec::with_capacity(pixels.len());
+        for part in pixels.chunks(BATCH) {
+            let a = DesignMatrix::at_pixels(xp, &self.design, self.model.target.ccd, part)?;
+            let mut variance = a.bilinear(&self.covariance, &a)?;
+            variance.sqrt_assign()?;
+            sigma.extend(variance.to_vec()?);
+        }
+        let sigma = Array2::from_shape_vec((rows.len(), columns.len()), sigma);
+        Ok(sigma.unwrap_or_else(|error| unreachable!("one number for each pixel: {error}")))
+    }
+
+    /// The standard deviation of the model in electrons/s, of shape (frames, rows, columns);
+    /// `frames` are positions in the model's list of frames. NaN for a frame that was not fitted.
+    ///
+    /// # Errors
+    /// As [`of_unit_scatter`](Self::of_unit_scatter), and for frames that do not exist.
+    pub fn sigma(&self, frames: &[usize], rows: &[usize], columns: &[usize]) -> Result<Array3<f64>> {
+        self.model.check_frames(frames)?;
+        let unit = self.of_unit_scatter(rows, columns)?;
+        let mut sigma = Array3::zeros((frames.len(), rows.len(), columns.len()));
+        for (mut image, &frame) in sigma.axis_iter_mut(Axis(0)).zip(frames) {
+            image.assign(&(&unit * self.model.scatter[frame]));
+        }
+        Ok(sigma)
+    }
+}

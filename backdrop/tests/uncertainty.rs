@@ -1,0 +1,56 @@
+//! The stated uncertainty of the model against its errors on a simulation.
+
+use array_api::Cpu;
+use backdrop::design::Preset;
+use backdrop::fit::{FitOptions, fit};
+use backdrop::progress::Silent;
+use backdrop::simulate::{Simulation, SimulationSettings};
+use backdrop::uncertainty::Uncertainty;
+use ndarray::{Array2, Axis};
+
+#[test]
+fn errors_are_as_large_as_stated() {
+    let size = 320;
+    let settings = SimulationSettings {
+        frames: 6,
+        size,
+        stars: 0.0,
+        flagged_frames: 0,
+        ..SimulationSettings::default()
+    };
+    let source = Simulation::new(settings).expect("a simulation");
+    let xp = Cpu::new();
+    let options = FitOptions::preset(Preset::Standard);
+    let (model, _) = fit(&xp, &source, &options, &Silent).expect("a fit");
+    let at: Vec<usize> = (0..size).collect();
+    let frames: Vec<usize> = (0..6).collect();
+    let background = model.evaluate(&xp, &frames, &at, &at).expect("a background");
+    let sigma = Uncertainty::new(&xp, &model).expect("a covariance").sigma(&frames, &at, &at).expect("sigma");
+    let mut truth = vec![0.0; size * size];
+    let (mut square, mut count) = (0.0, 0.0);
+    for frame in frames {
+        source.truth(frame, &mut truth).expect("a frame");
+        let errors = background.index_axis(Axis(0), frame).to_owned()
+            - Array2::from_shape_vec((size, size), truth.iter().copied().map(f64::from).collect())
+                .expect("an image");
+        let ratio = errors / sigma.index_axis(Axis(0), frame);
+        square += ratio.iter().map(|z| z * z).sum::<f64>();
+        count += ratio.len() as f64;
+    }
+    // The window holds some 100 weights that the data decide on, in six frames; the noise is that of
+    // the photons, so that it is larger than the frame's scatter where there is more light.
+    let std = (square / count).sqrt();
+    assert!((0.9..1.25).contains(&std), "{std}");
+}
+
+#[test]
+fn a_model_without_scatter_says_so() {
+    let settings =
+        SimulationSettings { frames: 1, size: 32, flagged_frames: 0, ..SimulationSettings::default() };
+    let source = Simulation::new(settings).expect("a simulation");
+    let xp = Cpu::new();
+    let (mut model, _) = fit(&xp, &source, &FitOptions::default(), &Silent).expect("a fit");
+    model.scatter.fill(f64::NAN);
+    let error = Uncertainty::new(&xp, &model).err().expect("no scatter").to_string();
+    assert!(error.contains("fit the frames again"), "{error}");
+}

@@ -1,0 +1,207 @@
+//! `backdrop correct`: target pixel files without the background.
+
+use std::path::{Path, PathBuf};
+
+use array_api::{Device, dispatch};
+use backdrop::file::Model;
+use backdrop::output::WholeFile;
+use backdrop::progress::Progress;
+use backdrop::tpf::{CorrectOptions, Corrected, LightCurve, TargetPixelFile, correct};
+use serde_json::{Value, json};
+
+use super::{device, make_dir, speak};
+use crate::args::Correct;
+use crate::failure::Failure;
+use crate::{interrupt, output};
+
+pub(super) fn run(args: &Correct) -> Result<(), Failure> {
+    if let (Some(out), true) = (&args.out, args.files.len() > 1) {
+        return Err(Failure::Usage(format!(
+            "--out {} is one file, for {} target pixel files; use --out-dir",
+            out.display(),
+            args.files.len()
+        )));
+    }
+    let bar = speak(args.speech);
+    let device = device(&args.compute)?;
+    let model = Model::load(&args.model)?;
+    if let Some(dir) = &args.out_dir {
+        make_dir(dir)?;
+    }
+    let mut machine = Vec::new();
+    let mut failed = false;
+    bar.start("correcting", args.files.len());
+    for path in &args.files {
+        interrupt::check()?;
+        match correct_file(&device, path, &model, args) {
+            Ok(done) => {
+                machine.push(done.machine(path));
+                if !args.speech.json {
+                    output::text(&done.human(path))?;
+                }
+            }
+            Err(Failure::Interrupted) => return Err(Failure::Interrupted),
+            // The other files may be fine.
+            Err(failure) => {
+                failed = true;
+                let error = failure.to_string();
+                output::error(&error);
+                machine.push(json!({ "file": path, "error": error }));
+            }
+        }
+        bar.advance(1);
+    }
+    bar.finish();
+    if args.speech.json {
+        let target = model.target;
+        let result = json!({
+            "files": machine,
+            "model": args.model,
+            "sector": target.sector,
+            "camera": target.camera,
+            "ccd": target.ccd,
+            "backend": device.name(),
+        });
+        output::result(true, "", &result)?;
+    }
+    if failed { Err(Failure::Reported) } else { Ok(()) }
+}
+
+/// What became of a target pixel file.
+struct Done {
+    out: PathBuf,
+    light_curve: Option<(PathBuf, LightCurve)>,
+    corner: (i64, i64),
+    corrected: Corrected,
+}
+
+fn correct_file(device: &Device, path: &Path, model: &Model, args: &Correct) -> Result<Done, Failure> {
+    let out = args.out.clone().unwrap_or_else(|| with_suffix(path, "backdrop", args.out_dir.as_deref()));
+    let light_curve_out = args.lightcurve.then(|| with_suffix(&out, "lightcurve", None));
+    // Tried before the work is begun; dropped at once.
+    for out in [Some(&out), light_curve_out.as_ref()].into_iter().flatten() {
+        WholeFile::create(out, args.overwrite)?;
+    }
+    let mut tpf = TargetPixelFile::open(path)?;
+    let given = args.corner.map(|corner| (corner.row, corner.column));
+    if let (Some(said), Some(given)) = (tpf.corner, given)
+        && said != given
+    {
+        return Err(Failure::Data(format!(
+            "{}: its first pixel is at row {}, column {}, not at {},{}; leave --corner out",
+            path.display(),
+            said.0,
+            said.1,
+            given.0,
+            given.1
+        )));
+    }
+    tpf.corner = tpf.corner.or(given);
+    let Some(corner) = tpf.corner else {
+        return Err(Failure::Data(format!(
+            "{}: it does not say where its pixels are on the CCD (1CRV5P, 2CRV5P); \
+             give the science row and column of the first one by --corner",
+            path.display()
+        )));
+    };
+    let options = CorrectOptions { average: args.average };
+    let named = |error| named(path, &Failure::from(error));
+    let corrected = dispatch!(device, |xp| correct(xp, &tpf, model, options, None)).map_err(named)?;
+    let mut light_curve = None;
+    if let Some(out) = light_curve_out {
+        let mut curve = LightCurve::new(&tpf, &corrected, args.threshold)?;
+        if args.detrend {
+            dispatch!(device, |xp| curve.detrend(xp, &corrected, model)).map_err(named)?;
+        }
+        light_curve = Some((out, curve));
+    }
+    let name = args.model.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    corrected.save(&tpf, &name, &out, args.overwrite)?;
+    tracing::info!(file = %out.display(), "saved");
+    if let Some((out, curve)) = &light_curve {
+        curve.save(&tpf, &name, out, args.overwrite)?;
+        tracing::info!(file = %out.display(), "saved");
+    }
+    Ok(Done { out, light_curve, corner, corrected })
+}
+
+/// A failure whose message names the file at fault.
+fn named(path: &Path, failure: &Failure) -> Failure {
+    let (message, name) = (failure.to_string(), path.display().to_string());
+    Failure::Data(if message.starts_with(&name) { message } else { format!("{name}: {message}") })
+}
+
+/// The name of a file that is made from another: with `_suffix` before the extension, in `dir`
+/// or beside it.
+fn with_suffix(path: &Path, suffix: &str, dir: Option<&Path>) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = path.extension().map_or("fits".into(), |extension| extension.to_string_lossy());
+    let name = format!("{stem}_{suffix}.{extension}");
+    dir.map_or_else(|| path.with_file_name(&name), |dir| dir.join(&name))
+}
+
+impl Done {
+    fn human(&self, path: &Path) -> String {
+        let Corrected { frames, corrected, unmatched, unfitted, pixels_outside, .. } = &self.corrected;
+        let (_, rows, columns) = self.corrected.flux.dim();
+        let reasons =
+            [(*unmatched, "in no frame of the model"), (*unfitted, "in frames that were not fitted")];
+        let mut rest: String = reasons
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, reason)| format!(", {count} {reason}"))
+            .collect();
+        if *pixels_outside > 0 {
+            rest += &format!("; {} outside of the area fitted", output::count(*pixels_outside, "pixel"));
+        }
+        let light_curve = self.light_curve.as_ref().map_or_else(String::new, |(out, curve)| {
+            let taken = curve.aperture.iter().filter(|&&taken| taken).count();
+            format!("; light curve of {} in {}", output::count(taken, "pixel"), out.display())
+        });
+        format!(
+            "{}: {corrected} of {} of {rows} x {columns} pixels corrected{rest}, in {}{light_curve}\n",
+            path.display(),
+            output::count(frames.len(), "cadence"),
+            self.out.display()
+        )
+    }
+
+    fn machine(&self, path: &Path) -> Value {
+        let (cadences, rows, columns) = self.corrected.flux.dim();
+        json!({
+            "file": path,
+            "corrected_file": self.out,
+            "cadences": cadences,
+            "corrected": self.corrected.corrected,
+            "unmatched": self.corrected.unmatched,
+            "unfitted": self.corrected.unfitted,
+            "rows": rows,
+            "columns": columns,
+            "first_row": self.corner.0,
+            "first_column": self.corner.1,
+            "pixels_outside": self.corrected.pixels_outside,
+            "average": self.corrected.options.average,
+            "lightcurve": self.light_curve.as_ref().map(|(out, _)| out),
+            "aperture_pixels": self.light_curve.as_ref().map(|(_, curve)| {
+                curve.aperture.iter().filter(|&&taken| taken).count()
+            }),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn corrected_files_are_named_after_the_target_pixel_files() {
+        let name =
+            |path: &str, dir: Option<&str>| with_suffix(Path::new(path), "backdrop", dir.map(Path::new));
+        assert_eq!(
+            name("a/tess_11x11.5_astrocut.fits", None),
+            Path::new("a/tess_11x11.5_astrocut_backdrop.fits")
+        );
+        assert_eq!(name("tess_tp.fits", Some("out")), Path::new("out/tess_tp_backdrop.fits"));
+        assert_eq!(name("tess", None), Path::new("tess_backdrop.fits"));
+    }
+}
