@@ -1,6 +1,7 @@
 //! The command line. A command with many flags has a file of its own.
 
 mod correct;
+mod flag;
 
 use std::path::PathBuf;
 
@@ -17,7 +18,8 @@ use clap_complete::Shell;
 use crate::failure::EXIT_CODES;
 use crate::selection::Selection;
 
-pub(crate) use correct::Correct;
+pub(crate) use correct::{Corner, Correct};
+pub(crate) use flag::Flag;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -81,6 +83,9 @@ pub(crate) enum Command {
     /// Subtract a model's background from target pixel files
     #[command(after_long_help = format!("{}\n\n{EXIT_CODES}", correct::EXAMPLES))]
     Correct(Correct),
+    /// Flag when scattered light is bright at single targets, or changes fast
+    #[command(after_long_help = format!("{}\n\n{EXIT_CODES}", flag::EXAMPLES))]
+    Flag(Flag),
     /// Tell what is in a model or a full frame image
     #[command(after_long_help = EXIT_CODES)]
     Info(Info),

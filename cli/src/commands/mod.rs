@@ -5,6 +5,7 @@ mod correct;
 mod demo;
 mod devices;
 mod fit;
+mod flag;
 mod info;
 mod model;
 mod simulate;
@@ -24,6 +25,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Fit(args) => fit::run(args),
         Command::Model(args) => model::run(args),
         Command::Correct(args) => correct::run(args),
+        Command::Flag(args) => flag::run(args),
         Command::Info(args) => info::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Demo(args) => demo::run(args),
