@@ -225,6 +225,18 @@ impl Writer {
         })
     }
 
+    /// Writes a keyword whose value is true or false.
+    ///
+    /// # Errors
+    /// [`Error::Fits`](crate::error::Error::Fits) if there is no memory.
+    pub fn logical(&mut self, keyword: &str, value: bool, comment: &str) -> Result<()> {
+        let (name, comment) = (c_name(keyword), c_name(comment));
+        self.call("write a keyword", |file, status| {
+            // SAFETY: two NUL-terminated strings.
+            unsafe { sys::ffpkyl(file, name.as_ptr(), value.into(), comment.as_ptr(), status) };
+        })
+    }
+
     /// Writes a `COMMENT`.
     ///
     /// # Errors

@@ -18,7 +18,7 @@
 //!
 //! [`Simulation`] is a [`FrameSource`], so that it can be fitted without a file;
 //! [`Simulation::write`] puts it on disk in the layout of the mission's calibrated
-//! full frame images.
+//! full frame images, or of those of TICA.
 
 mod asteroids;
 mod detector;
@@ -29,6 +29,7 @@ mod stamp;
 mod stars;
 #[cfg(test)]
 mod tests;
+mod tica;
 mod variables;
 mod write;
 

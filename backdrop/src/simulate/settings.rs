@@ -172,7 +172,12 @@ impl SimulationSettings {
 
     /// The length of the gap, if it is before a frame.
     fn gap_before(&self, index: usize) -> f64 {
-        if index < self.frames.div_ceil(2) { 0.0 } else { self.gap_days }
+        if self.in_second_half(index) { self.gap_days } else { 0.0 }
+    }
+
+    /// Whether a frame is of the second orbit.
+    pub(super) fn in_second_half(&self, index: usize) -> bool {
+        index >= self.frames.div_ceil(2)
     }
 
     /// Names, times and flags of all frames.
