@@ -132,11 +132,9 @@ fn target_of_tica(name: &str) -> Option<Target> {
     let (name, version) = name.strip_suffix("_img.fits")?.split_once("_tess_v")?;
     digits(version, 2)?;
     let parts: Vec<_> = name.split('-').collect();
-    let (sector, cadence, camera, ccd) = match parts.as_slice() {
-        [sector, "o1" | "o2", cadence, camera, ccd] | [sector, cadence, camera, ccd] => {
-            (sector, cadence, camera, ccd)
-        }
-        _ => return None,
+    let ([sector, "o1" | "o2", cadence, camera, ccd] | [sector, cadence, camera, ccd]) = parts.as_slice()
+    else {
+        return None;
     };
     digits(cadence, 8)?;
     target_of_parts(sector, camera.strip_prefix("cam")?, ccd.strip_prefix("ccd")?)
