@@ -353,6 +353,22 @@ fn a_variable_star_has_its_flux_where_it_says() {
             assert!((sum / expected - 1.0).abs() < 1e-6, "{sum} instead of {expected}");
         }
     }
+    // Among others they stand where these are few: within 8 pixels, other stars give less than a
+    // typical place of the field has.
+    let among = simulate(SimulationSettings { size: 128, variables: 4, ..small() });
+    let others = star_light(&simulate(SimulationSettings { size: 128, ..small() }), 0);
+    let around = |row: usize, column: usize| {
+        let square =
+            (row - 8..=row + 8).flat_map(|row| (column - 8..=column + 8).map(move |c| row * 128 + c));
+        square.map(|pixel| f64::from(others[pixel])).sum::<f64>()
+    };
+    let grid = (10..118).step_by(9).flat_map(|row| (10..118).step_by(9).map(move |column| (row, column)));
+    let mut typical: Vec<f64> = grid.map(|(row, column)| around(row, column)).collect();
+    typical.sort_by(f64::total_cmp);
+    for star in among.variables() {
+        let light = around(star.row as usize, star.column as usize);
+        assert!(light < typical[typical.len() / 2], "{light} of others about {star:?}");
+    }
     let crowded = SimulationSettings { size: 32, variables: 1, ..small() };
     assert_eq!(simulate(crowded).variables().len(), 1);
 }
