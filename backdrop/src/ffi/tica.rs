@@ -18,7 +18,7 @@ use super::header::{Storage, ccd_shape, not_an_ffi, one_to_four, target, times};
 use super::{FfiHeader, Layout};
 use crate::error::Result;
 use crate::fits::Reader;
-use crate::simulate::Flag;
+use crate::quality::Flag;
 
 /// The part of the time between two readouts in which light is collected: 1.98 s of 2 s.
 pub(crate) const LIGHT_PER_READOUT: f64 = 0.99;

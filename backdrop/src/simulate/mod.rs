@@ -49,7 +49,7 @@ use light::{Light, Straps};
 use stamp::Stamp;
 use stars::{Jitter, Stars};
 
-pub use settings::{Flag, SimulationSettings};
+pub use settings::SimulationSettings;
 pub use variables::{Signal, Variable};
 pub use write::{Compression, WriteOptions, WrittenFiles};
 

@@ -5,10 +5,10 @@ use std::path::Path;
 use crate::error::Result;
 use crate::ffi::{COSMIC_RAY_WINDOW, LIGHT_PER_READOUT};
 use crate::fits::Writer;
+use crate::quality::Flag;
 use crate::source::Target;
 
-use super::settings::{Flag, SimulationSettings};
-use super::{Simulation, WriteOptions, write};
+use super::{Simulation, SimulationSettings, WriteOptions, write};
 
 /// The name of a frame's file.
 pub(super) fn file_name(settings: &SimulationSettings, index: usize) -> String {
