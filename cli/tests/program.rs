@@ -334,6 +334,28 @@ fn info_goes_on_after_a_bad_file() {
 }
 
 #[test]
+fn frames_in_the_layout_of_tica_are_shown_and_fitted() {
+    let dir = with_frames(&["--layout", "tica", "--compression", "gz", "--asteroids", "1", "--glints", "1"]);
+    let frames = dir.path().join("frames");
+    let [asteroids, first, .., truth] = &names(&frames)[..] else { panic!("too few files") };
+    assert_eq!((asteroids.as_str(), truth.as_str()), ("asteroids.csv", "truth.fits"));
+    let assert = backdrop(&frames).args(["info", first, "--json"]).assert().success();
+    let file = &json(&assert.get_output().stdout)["files"][0];
+    assert_eq!((&file["layout"], &file["unit"]), (&"TICA".into(), &"electrons".into()));
+    backdrop(&frames).args(["info", first]).assert().stdout(contains("divided by 1425.6 s"));
+    fit(dir.path()).assert().success();
+
+    // Frames of both pipelines beside one another are refused.
+    let simulate = ["simulate", "--out-dir", "frames", "--frames", "1", "--size", "64", "--overwrite"];
+    backdrop(dir.path()).args(simulate).assert().success();
+    fit(dir.path())
+        .args(["--overwrite"])
+        .assert()
+        .failure()
+        .stderr(contains("a fit takes frames of one pipeline"));
+}
+
+#[test]
 fn npz_is_written_and_read() {
     let dir = with_frames(&[]);
     fit(dir.path()).args(["--format", "npz"]).assert().success();

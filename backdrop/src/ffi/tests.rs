@@ -102,6 +102,7 @@ fn the_header_is_read_from_both_hdus_and_the_name() {
     let header = FfiHeader::read(&path).unwrap();
     let expected = FfiHeader {
         path,
+        layout: Layout::Spoc,
         storage: Storage::Plain,
         hdu: 1,
         rows: ROWS,
@@ -113,6 +114,7 @@ fn the_header_is_read_from_both_hdus_and_the_name() {
         date_obs: None,
         exposure: Some(0.0165),
         unit: Some("electrons/s".into()),
+        scale: 1.0,
         pipeline: Some("spoc-4.0".into()),
         data_release: Some(17),
         boresight: None,

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::error::{Error, Result};
 use crate::ffi::SCIENCE_SIZE;
+use crate::quality::Flag;
 use crate::source::{FrameInfo, Target};
 
 use super::variables::SQUARE;
@@ -18,16 +19,6 @@ const BTJD_ZERO_SINCE_1970: f64 = 2_457_000.0 - 2_440_587.5;
 const TDB_MINUS_UTC: f64 = 69.184;
 /// Spacecraft configuration number in the names of simulated files (`SCCONFIG`).
 pub(super) const SPACECRAFT_CONFIGURATION: u32 = 120;
-
-/// A flag of `DQUALITY` (TESS Archive Manual, data quality flags).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Flag {
-    /// Bit 3: the spacecraft was in coarse point.
-    CoarsePoint = 4,
-    /// Bit 6: the reaction wheels were desaturated (a momentum dump).
-    MomentumDump = 32,
-}
 
 /// What a [`Simulation`](super::Simulation) is made from.
 ///
@@ -172,7 +163,12 @@ impl SimulationSettings {
 
     /// The length of the gap, if it is before a frame.
     fn gap_before(&self, index: usize) -> f64 {
-        if index < self.frames.div_ceil(2) { 0.0 } else { self.gap_days }
+        if self.in_second_half(index) { self.gap_days } else { 0.0 }
+    }
+
+    /// Whether a frame is of the second orbit.
+    pub(super) fn in_second_half(&self, index: usize) -> bool {
+        index >= self.frames.div_ceil(2)
     }
 
     /// Names, times and flags of all frames.

@@ -6,7 +6,7 @@ mod flag;
 use std::path::PathBuf;
 
 use backdrop::design::Preset;
-use backdrop::ffi::Filter;
+use backdrop::ffi::{Filter, Layout};
 use backdrop::file::Format;
 use backdrop::quality;
 use backdrop::simulate::{Compression, SimulationSettings};
@@ -48,7 +48,9 @@ Frames, rows and columns are counted from 0; 10..20 is 10 to 19, and 10.. goes o
 const SIMULATE_EXAMPLES: &str = "\
 Examples:
   backdrop simulate --out-dir sky --frames 60 --size 512
-  backdrop simulate --out-dir sky --sector 12 --ccd 3 --compression fz --blown-out-frame 7";
+  backdrop simulate --out-dir sky --sector 12 --ccd 3 --compression fz --blown-out-frame 7
+  backdrop simulate --out-dir sky --size 512 --variables 8 --asteroids 4 --glints 6 --gap 1
+  backdrop simulate --out-dir sky --size 512 --layout tica --compression gz";
 
 fn styles() -> Styles {
     Styles::styled()
@@ -301,6 +303,9 @@ pub(crate) struct Simulate {
     /// Days between the two halves of the series
     #[arg(long, value_name = "DAYS", default_value_t = 0.0)]
     gap: f64,
+    /// Which pipeline's files the images look like
+    #[arg(long, value_enum, default_value_t = LayoutName::Spoc)]
+    pub(crate) layout: LayoutName,
     /// Compression of the images; none loses anything
     #[arg(long, value_enum, default_value_t = CompressionName::None)]
     pub(crate) compression: CompressionName,
@@ -392,6 +397,23 @@ impl From<ModelFormat> for Format {
         match format {
             ModelFormat::Fits => Self::Fits,
             ModelFormat::Npz => Self::Npz,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LayoutName {
+    /// The mission's own
+    Spoc,
+    /// The TESS Image CAlibrator
+    Tica,
+}
+
+impl From<LayoutName> for Layout {
+    fn from(name: LayoutName) -> Self {
+        match name {
+            LayoutName::Spoc => Self::Spoc,
+            LayoutName::Tica => Self::Tica,
         }
     }
 }

@@ -138,6 +138,7 @@ fn describe_ffi(header: &FfiHeader) -> (String, Value) {
         "full frame image of {}\n{}",
         header.target,
         output::table(&[
+            ("layout", header.layout.to_string()),
             ("exposure", times(Some(header.tstart), Some(header.tstop))),
             ("date", header.date_obs.clone().unwrap_or_else(unknown)),
             (
@@ -145,13 +146,14 @@ fn describe_ffi(header: &FfiHeader) -> (String, Value) {
                 format!("{} x {} pixels in HDU {}, {storage}", header.rows, header.columns, header.hdu)
             ),
             ("science area", format!("up to {0} x {0} pixels", header.largest_cutout())),
-            ("unit", header.unit.clone().unwrap_or_else(unknown)),
+            ("unit", unit(header)),
             ("quality flags", header.quality.to_string()),
             ("pipeline", header.pipeline.clone().unwrap_or_else(unknown)),
         ])
     );
     let machine = json!({
         "kind": "full frame image",
+        "layout": header.layout.to_string(),
         "sector": header.target.sector,
         "camera": header.target.camera,
         "ccd": header.target.ccd,
@@ -168,6 +170,7 @@ fn describe_ffi(header: &FfiHeader) -> (String, Value) {
             Storage::Tiles => Some("tiles"),
         },
         "unit": header.unit,
+        "scale": header.scale,
         "quality": header.quality,
         "exposure_days": header.exposure,
         "pipeline": header.pipeline,
@@ -175,4 +178,13 @@ fn describe_ffi(header: &FfiHeader) -> (String, Value) {
         "boresight": header.boresight,
     });
     (human, machine)
+}
+
+/// The unit of the pixels in the file and what is made of it.
+fn unit(header: &FfiHeader) -> String {
+    let unit = header.unit.as_deref().unwrap_or("unknown");
+    if header.scale == 1.0 {
+        return unit.to_owned();
+    }
+    format!("{unit}, divided by {:.1} s when read", 1.0 / header.scale)
 }
