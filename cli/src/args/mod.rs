@@ -1,5 +1,7 @@
 //! The command line. A command with many flags has a file of its own.
 
+mod scene;
+
 use std::path::PathBuf;
 
 use backdrop::design::Preset;
@@ -14,6 +16,8 @@ use clap_complete::Shell;
 
 use crate::failure::EXIT_CODES;
 use crate::selection::Selection;
+
+pub(crate) use scene::{Scene, SceneFit, SceneModel};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,6 +76,9 @@ pub(crate) enum Command {
     /// Write the background of some frames and pixels from a fitted model
     #[command(after_long_help = format!("{MODEL_EXAMPLES}\n\n{EXIT_CODES}"))]
     Model(Model),
+    /// Fit the stars that are left when the background is gone, or write them from such a fit
+    #[command(subcommand)]
+    Scene(Scene),
     /// Tell what is in a model or a full frame image
     #[command(after_long_help = EXIT_CODES)]
     Info(Info),

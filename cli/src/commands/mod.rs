@@ -6,6 +6,7 @@ mod devices;
 mod fit;
 mod info;
 mod model;
+mod scene;
 mod simulate;
 
 use std::path::Path;
@@ -22,6 +23,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Fit(args) => fit::run(args),
         Command::Model(args) => model::run(args),
+        Command::Scene(command) => scene::run(command),
         Command::Info(args) => info::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Demo(args) => demo::run(args),
