@@ -2,6 +2,7 @@
 
 mod correct;
 mod flag;
+mod scene;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ use crate::selection::Selection;
 
 pub(crate) use correct::{Corner, Correct};
 pub(crate) use flag::Flag;
+pub(crate) use scene::{Scene, SceneFit, SceneModel};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -88,6 +90,9 @@ pub(crate) enum Command {
     /// Flag when scattered light is bright at single targets, or changes fast
     #[command(after_long_help = format!("{}\n\n{EXIT_CODES}", flag::EXAMPLES))]
     Flag(Flag),
+    /// Fit the stars that are left when the background is gone, or write them from such a fit
+    #[command(subcommand)]
+    Scene(Scene),
     /// Tell what is in a model or a full frame image
     #[command(after_long_help = EXIT_CODES)]
     Info(Info),

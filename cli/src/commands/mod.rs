@@ -8,6 +8,7 @@ mod fit;
 mod flag;
 mod info;
 mod model;
+mod scene;
 mod simulate;
 
 use std::path::Path;
@@ -26,6 +27,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Model(args) => model::run(args),
         Command::Correct(args) => correct::run(args),
         Command::Flag(args) => flag::run(args),
+        Command::Scene(command) => scene::run(command),
         Command::Info(args) => info::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Demo(args) => demo::run(args),
