@@ -45,6 +45,7 @@ mod statistics;
 pub mod straps;
 mod stream;
 mod table;
+pub mod time;
 pub mod tpf;
 pub mod uncertainty;
 

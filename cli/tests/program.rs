@@ -1,78 +1,21 @@
 //! The program as its users meet it.
 
+mod common;
+
 use std::path::Path;
 use std::process::{Command as Process, Stdio};
 
 use array_api::Cpu;
-use assert_cmd::Command;
 use backdrop::file::Model;
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty, starts_with};
-use serde_json::Value;
-use tempfile::TempDir;
 
-const MODEL_NAME: &str = "tessbackdrop_sector1_camera1_ccd4.fits";
-
-/// The program, in a directory of its own and without the environment's choice of device.
-fn backdrop(dir: &Path) -> Command {
-    let mut command = Command::from(process());
-    command.current_dir(dir);
-    command
-}
-
-fn process() -> Process {
-    let mut process = Process::new(assert_cmd::cargo::cargo_bin!("backdrop"));
-    process.env_remove("USE_CUPY");
-    process
-}
-
-fn empty_dir() -> TempDir {
-    tempfile::tempdir().unwrap()
-}
-
-/// A directory with a small simulated sector in `frames`.
-fn with_frames(more: &[&str]) -> TempDir {
-    let dir = empty_dir();
-    let simulate = ["simulate", "--out-dir", "frames", "--frames", "5", "--size", "64"];
-    backdrop(dir.path()).args(simulate).args(more).assert().success();
-    dir
-}
-
-fn fit(dir: &Path) -> Command {
-    let mut command = backdrop(dir);
-    command.args(["fit", "--in-dir", "frames", "--cutout-size", "64", "--out-dir", "models"]);
-    command
-}
-
-fn json(stdout: &[u8]) -> Value {
-    let text = std::str::from_utf8(stdout).unwrap();
-    assert_eq!(text.trim_end().lines().count(), 1, "one object on one line: {text}");
-    serde_json::from_str(text).unwrap()
-}
-
-fn names(dir: &Path) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
-
-/// One line on standard error that begins as all errors do, and nothing on standard output.
-fn one_error(message: &str) -> impl Fn(assert_cmd::assert::Assert) + '_ {
-    move |assert| {
-        assert
-            .stdout(is_empty())
-            .stderr(starts_with("backdrop: error: ").and(contains(message)))
-            .stderr(predicate::function(|text: &str| text.lines().count() == 1));
-    }
-}
+use common::{MODEL_NAME, backdrop, empty_dir, fit, json, names, one_error, process, with_frames};
 
 #[test]
 fn help_is_short_with_h_and_complete_with_help() {
     let dir = empty_dir();
-    for command in ["fit", "model", "info", "simulate", "demo", "devices"] {
+    for command in ["fit", "model", "plot", "info", "simulate", "demo", "devices"] {
         let short = backdrop(dir.path()).args([command, "-h"]).assert().success().stderr(is_empty());
         let long = backdrop(dir.path()).args([command, "--help"]).assert().success().stderr(is_empty());
         let long = String::from_utf8(long.get_output().stdout.clone()).unwrap();

@@ -4,10 +4,11 @@
 use crate::error::Result;
 use crate::fits::Writer;
 use crate::source::{FrameInfo, Target};
+use crate::time::utc;
 
 use super::detector::SECONDS_PER_READOUT;
 use super::pointing::Pointing;
-use super::settings::{SPACECRAFT_CONFIGURATION, utc};
+use super::settings::SPACECRAFT_CONFIGURATION;
 
 /// By how much light reaches the barycentre of the solar system later, in days.
 const BARYCENTRIC_CORRECTION: f64 = 0.005_678;

@@ -1,11 +1,10 @@
 //! What can be chosen about a simulated sector, and the times of its frames.
 
-use jiff::Timestamp;
-
 use crate::error::{Error, Result};
 use crate::ffi::SCIENCE_SIZE;
 use crate::quality::Flag;
 use crate::source::{FrameInfo, Target};
+use crate::time::utc;
 
 use super::variables::SQUARE;
 
@@ -13,10 +12,6 @@ use super::variables::SQUARE;
 const FIRST_SECTOR_BTJD: f64 = 1325.3;
 /// The length of a sector (two orbits), in days.
 const SECTOR_DAYS: f64 = 27.4;
-/// Julian date of BTJD zero less that of 1970-01-01T00:00 UTC, in days.
-const BTJD_ZERO_SINCE_1970: f64 = 2_457_000.0 - 2_440_587.5;
-/// TDB - UTC, in seconds: 32.184 between TT and TAI and 37 leap seconds since 2017.
-const TDB_MINUS_UTC: f64 = 69.184;
 /// Spacecraft configuration number in the names of simulated files (`SCCONFIG`).
 pub(super) const SPACECRAFT_CONFIGURATION: u32 = 120;
 
@@ -197,27 +192,9 @@ impl SimulationSettings {
     }
 }
 
-/// The UTC instant of a BTJD time, as file names and `DATE-OBS` give it.
-///
-/// # Errors
-/// [`Error::InvalidArgument`] if the time is beyond the calendar.
-pub(super) fn utc(btjd: f64) -> Result<Timestamp> {
-    let milliseconds = ((btjd + BTJD_ZERO_SINCE_1970) * 86_400.0 - TDB_MINUS_UTC) * 1000.0;
-    Timestamp::from_millisecond(milliseconds.round() as i64)
-        .map_err(|_| Error::InvalidArgument(format!("BTJD {btjd} is beyond the calendar")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn utc_is_the_time_in_the_name_of_a_real_file() {
-        // TSTART and DATE-OBS of tess2018206192942-s0001-1-4-0120-s_ffic.fits.
-        let time = utc(1_325.313_100_604_524).unwrap();
-        assert_eq!(time.to_string(), "2018-07-25T19:29:42.708Z");
-        assert_eq!(time.strftime("%Y%j%H%M%S").to_string(), "2018206192942");
-    }
 
     #[test]
     fn flags_are_spread_over_the_series_and_take_turns() {

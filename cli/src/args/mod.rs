@@ -2,6 +2,7 @@
 
 mod correct;
 mod flag;
+mod plot;
 mod scene;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use crate::selection::Selection;
 
 pub(crate) use correct::{Corner, Correct};
 pub(crate) use flag::Flag;
+pub(crate) use plot::{PictureName, Plot};
 pub(crate) use scene::{Scene, SceneFit, SceneModel};
 
 const EXAMPLES: &str = "\
@@ -93,6 +95,9 @@ pub(crate) enum Command {
     /// Fit the stars that are left when the background is gone, or write them from such a fit
     #[command(subcommand)]
     Scene(Scene),
+    /// Draw a fitted model: frames, level, components, masks, or a movie
+    #[command(after_long_help = format!("{}\n\n{EXIT_CODES}", plot::EXAMPLES))]
+    Plot(Plot),
     /// Tell what is in a model or a full frame image
     #[command(after_long_help = EXIT_CODES)]
     Info(Info),

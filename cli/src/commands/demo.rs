@@ -6,7 +6,7 @@ use std::time::Instant;
 use array_api::{Backend, dispatch};
 use backdrop::background::Evaluator;
 use backdrop::ffi::{FfiSource, Filter, find_ffis};
-use backdrop::file::{Format, Model, file_name};
+use backdrop::file::{self, Model, file_name};
 use backdrop::fit::{FitOptions, FitReport, fit};
 use backdrop::output::WholeFile;
 use backdrop::simulate::{Simulation, SimulationSettings, WriteOptions};
@@ -17,7 +17,7 @@ use super::fit::report_json;
 use super::{device, make_dir, speak};
 use crate::args::Demo;
 use crate::failure::Failure;
-use crate::picture::{self, Panel, Scale};
+use crate::picture::{self, FrameView, percentile};
 use crate::{interrupt, output};
 
 pub(super) fn run(args: &Demo) -> Result<(), Failure> {
@@ -34,7 +34,7 @@ pub(super) fn run(args: &Demo) -> Result<(), Failure> {
     };
     let simulation = Simulation::new(settings).map_err(|error| Failure::Usage(error.to_string()))?;
     make_dir(&args.out_dir)?;
-    let model_path = args.out_dir.join(file_name(simulation.target(), Format::Fits));
+    let model_path = args.out_dir.join(file_name(simulation.target(), file::Format::Fits));
     let picture_path = args.out_dir.join("backdrop_demo.png");
     for path in [&model_path, &picture_path] {
         WholeFile::create(path, args.overwrite)?;
@@ -47,7 +47,7 @@ pub(super) fn run(args: &Demo) -> Result<(), Failure> {
     let source = FfiSource::open(find_ffis(frames_dir.path(), &Filter::default())?, Some(size))?;
     let (model, report) = dispatch!(&device, |xp| fit(xp, &source, &FitOptions::default(), &bar))?;
     tracing::info!(fitted = report.fitted, "fitted");
-    model.save(&model_path, Format::Fits, args.overwrite)?;
+    model.save(&model_path, file::Format::Fits, args.overwrite)?;
 
     let comparison = dispatch!(&device, |xp| Comparison::new(xp, &simulation, &model))?;
     draw(&picture_path, &source, &model, &comparison, args.overwrite)?;
@@ -114,16 +114,6 @@ impl Comparison {
     }
 }
 
-/// The value that a part of the finite values, 0 to 1, lies below.
-fn percentile(values: &[f32], part: f64) -> f32 {
-    let mut values: Vec<f32> = values.iter().copied().filter(|value| value.is_finite()).collect();
-    if values.is_empty() {
-        return f32::NAN;
-    }
-    let at = ((values.len() - 1) as f64 * part).round() as usize;
-    *values.select_nth_unstable_by(at, f32::total_cmp).1
-}
-
 fn draw(
     path: &Path,
     source: &FfiSource,
@@ -134,50 +124,14 @@ fn draw(
     let (rows, columns) = model.shape;
     let mut data = vec![0.0; rows * columns];
     source.read(comparison.frame, &mut data)?;
-    let masks = model.star_mask.iter().zip(&model.saturation_mask);
-    let residual: Vec<f32> = (data.iter().zip(&model.average_frame).zip(&comparison.background))
-        .zip(masks)
-        .map(
-            |(((data, average), background), (&star, &saturation))| {
-                if star && saturation { data - *average as f32 - background } else { f32::NAN }
-            },
-        )
-        .collect();
-    // One scale for the first two, so that they can be compared.
-    let low = percentile(&comparison.background, 0.0).min(percentile(&data, 0.01));
-    let high = percentile(&comparison.background, 1.0).max(percentile(&data, 0.95));
-    let brightness = Scale::brightness((low / 10.0).floor() * 10.0, (high / 10.0).ceil() * 10.0);
-    let spread = percentile(&residual.iter().map(|value| value.abs()).collect::<Vec<_>>(), 0.99);
-    let panels = [
-        Panel {
-            title: "Data",
-            subtitle: "stars on scattered light",
-            pixels: &data,
-            columns,
-            scale: brightness,
-        },
-        Panel {
-            title: "Background model",
-            subtitle: "on the same scale as the data",
-            pixels: &comparison.background,
-            columns,
-            scale: brightness,
-        },
-        Panel {
-            title: "Residual",
-            subtitle: "data less stars and model; grey: not fitted",
-            pixels: &residual,
-            columns,
-            scale: Scale::difference(spread.ceil().max(1.0)),
-        },
-    ];
     let frame = &source.frames()[comparison.frame];
     let caption = format!("BackDrop on a simulated frame of {}", source.target());
     let details = format!(
         "frame {} (counted from 0), BTJD {:.4} to {:.4}, {rows} x {columns} pixels",
         comparison.frame, frame.tstart, frame.tstop
     );
-    picture::write(path, [&caption, &details], &panels, overwrite)
+    let view = FrameView::new(model, comparison.background.clone(), Some(data));
+    picture::write(path, &view.panels([caption, details]), picture::Format::Png, overwrite)
 }
 
 fn explain(
@@ -215,18 +169,4 @@ frame, which is a minimum over all frames, passes from one frame to another.
             ("time", format!("{:.1} s", start.elapsed().as_secs_f64())),
         ]),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_leave_out_what_is_no_number() {
-        let values = [4.0, f32::NAN, 1.0, 3.0, 2.0, 5.0];
-        assert_eq!(percentile(&values, 0.0), 1.0);
-        assert_eq!(percentile(&values, 0.5), 3.0);
-        assert_eq!(percentile(&values, 1.0), 5.0);
-        assert!(percentile(&[f32::NAN], 0.5).is_nan());
-    }
 }

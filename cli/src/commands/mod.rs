@@ -8,6 +8,7 @@ mod fit;
 mod flag;
 mod info;
 mod model;
+mod plot;
 mod scene;
 mod simulate;
 
@@ -28,6 +29,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Correct(args) => correct::run(args),
         Command::Flag(args) => flag::run(args),
         Command::Scene(command) => scene::run(command),
+        Command::Plot(args) => plot::run(args),
         Command::Info(args) => info::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Demo(args) => demo::run(args),
