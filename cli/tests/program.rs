@@ -15,7 +15,7 @@ use common::{MODEL_NAME, backdrop, empty_dir, fit, json, names, one_error, proce
 #[test]
 fn help_is_short_with_h_and_complete_with_help() {
     let dir = empty_dir();
-    for command in ["fit", "model", "plot", "info", "simulate", "demo", "devices"] {
+    for command in ["fit", "model", "correct", "flag", "plot", "info", "simulate", "demo", "devices"] {
         let short = backdrop(dir.path()).args([command, "-h"]).assert().success().stderr(is_empty());
         let long = backdrop(dir.path()).args([command, "--help"]).assert().success().stderr(is_empty());
         let long = String::from_utf8(long.get_output().stdout.clone()).unwrap();

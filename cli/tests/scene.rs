@@ -1,5 +1,7 @@
 //! `backdrop scene` as its users meet it.
 
+mod common;
+
 use std::path::Path;
 
 use array_api::Cpu;
@@ -7,18 +9,12 @@ use assert_cmd::Command;
 use backdrop::scene::Scene;
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty, starts_with};
-use serde_json::Value;
 use tempfile::TempDir;
+
+use common::{backdrop, json, one_error};
 
 const MODEL: &str = "models/tessbackdrop_sector1_camera1_ccd4.fits";
 const SCENE: &str = "scenes/tessstarscene_sector1_camera1_ccd4.fits";
-
-/// The program, in a directory of its own and without the environment's choice of device.
-fn backdrop(dir: &Path) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("backdrop"));
-    command.env_remove("USE_CUPY").current_dir(dir);
-    command
-}
 
 /// A directory with a small simulated sector in `frames`, long enough for components, and a model.
 fn with_model() -> TempDir {
@@ -34,20 +30,6 @@ fn scene_fit(dir: &Path) -> Command {
     let mut command = backdrop(dir);
     command.args(["scene", "fit", "--model", MODEL, "--in-dir", "frames", "--out-dir", "scenes"]);
     command
-}
-
-fn json(stdout: &[u8]) -> Value {
-    serde_json::from_slice(stdout).unwrap()
-}
-
-/// One line on standard error that begins as all errors do, and nothing on standard output.
-fn one_error(message: &str) -> impl Fn(assert_cmd::assert::Assert) + '_ {
-    move |assert| {
-        assert
-            .stdout(is_empty())
-            .stderr(starts_with("backdrop: error: ").and(contains(message)))
-            .stderr(predicate::function(|text: &str| text.lines().count() == 1));
-    }
 }
 
 #[test]
