@@ -38,6 +38,17 @@ where
     Ok(())
 }
 
+/// 1, 2 and 5 times the powers of ten in a range.
+pub(super) fn key_points(range: &Range<f64>) -> Vec<f64> {
+    let decades = range.start.log10().floor() as i32..=range.end.log10().ceil() as i32;
+    // Divided, not multiplied by 0.1: what is nearest to 0.2 is written 0.2.
+    let scaled = |step: f64, decade: i32| {
+        if decade < 0 { step / 10_f64.powi(-decade) } else { step * 10_f64.powi(decade) }
+    };
+    let points = decades.flat_map(|decade| [1.0, 2.0, 5.0].map(|step| scaled(step, decade)));
+    points.filter(|point| range.contains(point)).collect()
+}
+
 /// The range of some times with a little room on both sides; a single time has an hour.
 pub(super) fn time_range(times: impl Iterator<Item = f64>) -> Range<f64> {
     let (first, last) =
@@ -100,6 +111,13 @@ mod tests {
         assert_eq!(label(1500.0, 6000.0, 7), "1500");
         assert_eq!(label(-0.5, 3.0, 7), "-0.5");
         assert_eq!(label(-0.000_1, 3.0, 7), "0.0");
+    }
+
+    #[test]
+    fn logarithmic_axes_are_labelled_at_one_two_and_five() {
+        let points = key_points(&(0.03..24.0));
+        let labels: Vec<_> = points.iter().map(ToString::to_string).collect();
+        assert_eq!(labels, ["0.05", "0.1", "0.2", "0.5", "1", "2", "5", "10", "20"]);
     }
 
     #[test]

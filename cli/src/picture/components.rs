@@ -136,7 +136,7 @@ impl ComponentChart<'_> {
             .margin_bottom(MARGIN)
             .x_label_area_size(LABELS)
             .build_cartesian_2d(
-                range.clone().log_scale().with_key_points(key_points(&range)),
+                range.clone().log_scale().with_key_points(axis::key_points(&range)),
                 0.0..self.series.len() as f64,
             )?;
         chart
@@ -166,28 +166,5 @@ impl ComponentChart<'_> {
             axis::line(&mut chart, &line, VERMILION.stroke_width(3))?;
         }
         Ok(())
-    }
-}
-
-/// 1, 2 and 5 times the powers of ten in a range.
-fn key_points(range: &std::ops::Range<f64>) -> Vec<f64> {
-    let decades = range.start.log10().floor() as i32..=range.end.log10().ceil() as i32;
-    // Divided, not multiplied by 0.1: what is nearest to 0.2 is written 0.2.
-    let scaled = |step: f64, decade: i32| {
-        if decade < 0 { step / 10_f64.powi(-decade) } else { step * 10_f64.powi(decade) }
-    };
-    let points = decades.flat_map(|decade| [1.0, 2.0, 5.0].map(|step| scaled(step, decade)));
-    points.filter(|point| range.contains(point)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn frequencies_are_labelled_at_one_two_and_five() {
-        let points = key_points(&(0.03..24.0));
-        let labels: Vec<_> = points.iter().map(ToString::to_string).collect();
-        assert_eq!(labels, ["0.05", "0.1", "0.2", "0.5", "1", "2", "5", "10", "20"]);
     }
 }

@@ -74,7 +74,12 @@ impl FrameView {
             Some(Data { pixels, residual, difference, subtitle }) => vec![
                 panel("Data", "stars on scattered light", pixels, self.brightness),
                 background,
-                panel("Residual", subtitle, residual, *difference),
+                panel(
+                    "Residual",
+                    if fitted { subtitle } else { "none without a model" },
+                    residual,
+                    *difference,
+                ),
             ],
         };
         Panels { caption, side: SIDE, panels }

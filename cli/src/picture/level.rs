@@ -1,5 +1,8 @@
 //! The level of the background against time, with the frames that were left out.
 
+use std::ops::Range;
+
+use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
@@ -16,6 +19,9 @@ const LEFT: u32 = 210;
 const CHART: u32 = 760;
 const LANE: u32 = 56;
 const MARGIN: u32 = 16;
+
+/// The quotient of the highest and the lowest level beyond which their axis is logarithmic.
+const LOGARITHMIC: f64 = 15.0;
 
 /// The colours of the lanes, in turn.
 const LANES: [RGBColor; 5] = [VERMILION, PURPLE, ORANGE, GREEN, SKY];
@@ -64,7 +70,7 @@ impl Picture for LevelChart<'_> {
 }
 
 impl LevelChart<'_> {
-    fn time_range(&self) -> std::ops::Range<f64> {
+    fn time_range(&self) -> Range<f64> {
         axis::time_range(self.tstart.iter().chain(self.tstop).copied())
     }
 
@@ -75,28 +81,60 @@ impl LevelChart<'_> {
         (self.tstart[frame], self.tstop[frame].max(self.tstart[frame] + least))
     }
 
-    fn level_range(&self) -> std::ops::Range<f64> {
+    /// The lowest and the highest level; none if no frame was fitted.
+    fn extremes(&self) -> Option<(f64, f64)> {
         let finite = self.low.iter().chain(self.high).filter(|level| level.is_finite());
-        let (low, high) = finite.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &level| {
-            (low.min(level), high.max(level))
-        });
-        if low > high {
-            return 0.0..1.0;
+        finite.map(|&level| f64::from(level)).fold(None, |extremes, level| {
+            let (low, high) = extremes.unwrap_or((level, level));
+            Some((level.min(low), level.max(high)))
+        })
+    }
+
+    /// The range of the axis of levels, and whether it is logarithmic: where they differ so much
+    /// that on another the quiet frames would lie on the axis.
+    fn level_range(&self) -> (Range<f64>, bool) {
+        let Some((low, high)) = self.extremes() else { return (0.0..1.0, false) };
+        if low > 0.0 && high > LOGARITHMIC * low {
+            let room = (high / low).powf(0.06);
+            (low / room..high * room, true)
+        } else {
+            let room = (high - low).max(1e-3 * high.abs()).max(1e-3) * 0.06;
+            (low - room..high + room, false)
         }
-        let room = f64::from(high - low).max(1e-3 * f64::from(high.abs())).max(1e-3) * 0.06;
-        f64::from(low) - room..f64::from(high) + room
     }
 
     fn draw_levels<DB: Canvas>(&self, area: &Page<DB>, below: u32) -> Drawn {
-        let (times, levels) = (self.time_range(), self.level_range());
-        let (length, height) = (times.end - times.start, levels.end - levels.start);
+        let (levels, logarithmic) = self.level_range();
+        let height = levels.end - levels.start;
+        if logarithmic {
+            let axis = levels.clone().log_scale().with_key_points(axis::key_points(&levels));
+            self.draw_levels_on(area, below, &levels, axis, ToString::to_string)
+        } else {
+            let label = |level: &f64| axis::label(*level, height, 7);
+            self.draw_levels_on(area, below, &levels, levels.clone(), label)
+        }
+    }
+
+    fn draw_levels_on<DB: Canvas, Y>(
+        &self,
+        area: &Page<DB>,
+        below: u32,
+        levels: &Range<f64>,
+        axis: Y,
+        level_label: impl Fn(&f64) -> String,
+    ) -> Drawn
+    where
+        Y: AsRangedCoord<Value = f64>,
+        Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    {
+        let times = self.time_range();
+        let length = times.end - times.start;
         let mut chart = ChartBuilder::on(area)
             .margin_left(MARGIN)
             .margin_bottom(if below == 0 { 0 } else { MARGIN })
             .x_label_area_size(below)
             .y_label_area_size(LEFT - MARGIN)
-            .build_cartesian_2d(times.clone(), levels.clone())?;
-        let level_label = |level: &f64| axis::label(*level, height, 7);
+            .build_cartesian_2d(times, axis)?;
         let time_label = |time: &f64| axis::label(*time, length, 8);
         let mut mesh = chart.configure_mesh();
         mesh.light_line_style(TRANSPARENT)
@@ -216,8 +254,20 @@ mod tests {
     fn ranges_hold_all_that_is_drawn_even_of_one_frame_or_none() {
         let one = chart(&[1325.3], &[1325.32], &[130.0]);
         assert!(one.time_range().contains(&1325.3) && one.time_range().contains(&1325.32));
-        assert!(one.level_range().contains(&130.0));
-        assert_eq!(chart(&[1325.3], &[1325.32], &[f32::NAN]).level_range(), 0.0..1.0);
+        assert!(one.level_range().0.contains(&130.0));
+        assert_eq!(chart(&[1325.3], &[1325.32], &[f32::NAN]).level_range(), (0.0..1.0, false));
+    }
+
+    #[test]
+    fn levels_that_differ_much_are_on_a_logarithmic_axis() {
+        let times = [1325.3, 1325.32];
+        let range = |levels: &[f32; 2]| chart(&times, &times, levels).level_range();
+        assert!(!range(&[100.0, 1400.0]).1 && range(&[100.0, 1600.0]).1);
+        // There is no logarithm of what may be negative.
+        let (levels, logarithmic) = range(&[-1.0, 1600.0]);
+        assert!(!logarithmic && levels.contains(&-1.0) && levels.contains(&1600.0));
+        let (levels, _) = range(&[100.0, 1600.0]);
+        assert!(levels.contains(&100.0) && levels.contains(&1600.0) && levels.start > 50.0);
     }
 
     #[test]

@@ -68,12 +68,14 @@ pub(super) fn chart(model: &Model, kind: Kind) -> ComponentChart<'_> {
     };
     let times: Vec<f64> = model.tstart.iter().zip(&model.tstop).map(|(a, b)| 0.5 * (a + b)).collect();
     let spectra = spectra(&times, &series);
-    let heading = match kind {
-        Kind::Jitter => "Jitter",
-        Kind::Background => "Background",
+    let heading = match (kind, of_pixels) {
+        (Kind::Jitter, false) => "Jitter components",
+        (Kind::Jitter, true) => "Jitter pixels",
+        (Kind::Background, false) => "Background components",
+        (Kind::Background, true) => "Background pixels",
     };
     ComponentChart {
-        caption: [format!("{heading} components of {}", model.target), details],
+        caption: [format!("{heading} of {}", model.target), details],
         title,
         times,
         series,
