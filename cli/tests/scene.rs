@@ -73,6 +73,12 @@ fn from_frames_to_a_scene_to_its_flux() {
     let pixels = bytes[2880..].as_chunks::<8>().0.iter().map(|&pixel| f64::from_be_bytes(pixel));
     assert!(pixels.take(6).eq(expected.iter().copied()));
 
+    let info = json(&backdrop(here).args(["info", SCENE, "--json"]).assert().success().get_output().stdout);
+    let info = &info["files"][0];
+    assert_eq!((&info["kind"], &info["frames"]), (&"scene".into(), &56.into()));
+    assert_eq!((&info["orbits"], &info["rows"]), (&serde_json::json!([54]), &32.into()));
+    assert_eq!(info["terms"].as_array().unwrap().len() as u64, report["components"]);
+
     scene_fit(here)
         .arg("--overwrite")
         .assert()

@@ -143,6 +143,24 @@ fn the_science_area_is_read_from_any_storage_under_any_name() {
 }
 
 #[test]
+fn some_rows_are_read_from_any_storage() {
+    let dir = TempDir::new().unwrap();
+    for path in [
+        save(&dir, NAME, &ffi()),
+        save(&dir, &format!("{NAME}.gz"), &gzip(&ffi())),
+        save(&dir, &format!("{NAME}.fz"), &packed()),
+    ] {
+        let source = FfiSource::open(vec![path], Some(100)).unwrap();
+        // Fewer and more than are read at once, to the last.
+        for rows in [0..1, 7..30, 20..100] {
+            let mut found = vec![0.0; rows.len() * 100];
+            source.read_rows(0, rows.clone(), &mut found).unwrap();
+            assert_eq!(found, science(100)[rows.start * 100..rows.end * 100]);
+        }
+    }
+}
+
+#[test]
 fn an_image_behind_other_extensions_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let other = Hdu::image(8, &[3], vec![1, 2, 3]);

@@ -98,7 +98,7 @@ pub(crate) enum Command {
     /// Draw a fitted model: frames, level, components, masks, or a movie
     #[command(after_long_help = format!("{}\n\n{EXIT_CODES}", plot::EXAMPLES))]
     Plot(Plot),
-    /// Tell what is in a model or a full frame image
+    /// Tell what is in a model, a scene or a full frame image
     #[command(after_long_help = EXIT_CODES)]
     Info(Info),
     /// Write made-up full frame images with a known background
@@ -252,7 +252,7 @@ pub(crate) struct Model {
 
 #[derive(Debug, Args)]
 pub(crate) struct Info {
-    /// Models (FITS or npz) and full frame images
+    /// Models (FITS or npz), scenes and full frame images
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Print the result as one JSON object

@@ -5,6 +5,7 @@ use std::path::Path;
 use backdrop::error::Error;
 use backdrop::ffi::{FfiHeader, Storage};
 use backdrop::file::Model;
+use backdrop::scene::Scene;
 use serde_json::{Value, json};
 
 use crate::args::Info;
@@ -42,6 +43,11 @@ fn describe(path: &Path) -> Result<(String, Value), String> {
     match Model::load(path) {
         Ok(model) => return Ok(describe_model(&model)),
         Err(Error::NotAModel { .. }) => {}
+        Err(error) => return Err(error.to_string()),
+    }
+    match Scene::load(path) {
+        Ok(scene) => return Ok(describe_scene(&scene)),
+        Err(Error::NotAScene { .. }) => {}
         Err(error) => return Err(error.to_string()),
     }
     match FfiHeader::read(path) {
@@ -109,6 +115,45 @@ fn describe_model(model: &Model) -> (String, Value) {
         "backend": model.backend,
         "seed": model.seed,
         "input_files": model.input_files,
+    });
+    (human, machine)
+}
+
+fn describe_scene(scene: &Scene) -> (String, Value) {
+    let (rows, columns) = scene.shape;
+    let (first, last) = (scene.tstart.first().copied(), scene.tstop.last().copied());
+    let orbits: Vec<usize> = (1..=scene.orbits())
+        .map(|number| scene.orbit.iter().filter(|&&orbit| usize::from(orbit) == number).count())
+        .collect();
+    let fitted: usize = orbits.iter().sum();
+    let human = format!(
+        "star scene of {}\n{}",
+        scene.target,
+        output::table(&[
+            ("frames", format!("{}, of which {fitted} are fitted", scene.tstart.len())),
+            ("orbits", orbits.len().to_string()),
+            ("times", times(first, last)),
+            ("pixels", format!("{rows} x {columns}")),
+            ("components", scene.terms.join(", ")),
+            ("made by", format!("{} on {}", scene.software, scene.backend)),
+        ])
+    );
+    let machine = json!({
+        "kind": "scene",
+        "sector": scene.target.sector,
+        "camera": scene.target.camera,
+        "ccd": scene.target.ccd,
+        "frames": scene.tstart.len(),
+        "orbits": orbits,
+        "tstart": first,
+        "tstop": last,
+        "rows": rows,
+        "columns": columns,
+        "time_terms": scene.time_terms.name(),
+        "prior_sigma": scene.prior_sigma,
+        "terms": scene.terms,
+        "software": scene.software,
+        "backend": scene.backend,
     });
     (human, machine)
 }

@@ -33,7 +33,7 @@ fn frames() -> Result<MemorySource, Failed> {
     let read = |frame: usize| {
         let mut pixels = vec![0.0; SIZE * SIZE];
         simulation.read(frame, &mut pixels)?;
-        for pixel in [5, 17, 203].into_iter().filter(|pixel| (frame + pixel) % 4 == 0) {
+        for pixel in [5, 17, 203].into_iter().filter(|pixel| (frame + pixel).is_multiple_of(4)) {
             pixels[pixel] = f32::NAN;
         }
         Ok((simulation.frames()[frame].clone(), pixels))
