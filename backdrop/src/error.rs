@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::ffi::Layout;
 use crate::source::Target;
 
 /// The result of everything in this crate that can fail.
@@ -83,6 +84,24 @@ pub enum Error {
         odd: PathBuf,
         /// What that file is of.
         odd_target: Target,
+    },
+
+    /// The frames of one fit come from more than one pipeline.
+    #[error(
+        "{} is of {odd_layout}, but {} is of {first_layout}: \
+         a fit takes frames of one pipeline; keep them in different directories",
+        odd.display(),
+        first.display()
+    )]
+    MixedLayouts {
+        /// The first file of the set.
+        first: PathBuf,
+        /// Which pipeline made the first file.
+        first_layout: Layout,
+        /// The first file that differs.
+        odd: PathBuf,
+        /// Which pipeline made that.
+        odd_layout: Layout,
     },
 
     /// Two files hold the same frame.

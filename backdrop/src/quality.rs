@@ -3,6 +3,16 @@
 //! Flags are the bits of `DQUALITY` as the TESS Science Data Products Description Document
 //! (EXP-TESS-ARC-ICD-0014) defines them.
 
+/// A flag of `DQUALITY` (TESS Archive Manual, data quality flags).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Flag {
+    /// Bit 3: the spacecraft was in coarse point.
+    CoarsePoint = 4,
+    /// Bit 6: the reaction wheels were desaturated (a momentum dump).
+    MomentumDump = 32,
+}
+
 /// The bit that a frame gets when a readout strip is blown out by scattered light.
 pub const BLOWN_OUT: u32 = 8192;
 

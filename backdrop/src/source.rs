@@ -232,6 +232,45 @@ mod tests {
         }
     }
 
+    /// A source that can only read whole frames.
+    struct Whole(MemorySource);
+
+    impl FrameSource for Whole {
+        fn target(&self) -> Target {
+            self.0.target()
+        }
+
+        fn shape(&self) -> (usize, usize) {
+            self.0.shape()
+        }
+
+        fn frames(&self) -> &[FrameInfo] {
+            self.0.frames()
+        }
+
+        fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
+            self.0.read(index, out)
+        }
+    }
+
+    #[test]
+    fn some_rows_are_those_of_the_whole_frame() {
+        let pixels: Vec<f32> = (0..12).map(|pixel| pixel as f32).collect();
+        let memory = MemorySource::new(TARGET, (4, 3), vec![(info("only", 1.0), pixels)]).unwrap();
+        let whole = Whole(memory.clone());
+        let sources: [&dyn FrameSource; 2] = [&memory, &whole];
+        for source in sources {
+            let mut out = [0.0; 6];
+            source.read_rows(0, 1..3, &mut out).unwrap();
+            assert_eq!(out, [3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+            source.read_rows(0, 4..4, &mut []).unwrap();
+            let beyond = source.read_rows(0, 3..5, &mut out).unwrap_err().to_string();
+            assert_eq!(beyond, "rows 3 to 5 asked for, but a frame has 4, counted from 0");
+            let short = source.read_rows(0, 1..4, &mut out).unwrap_err().to_string();
+            assert_eq!(short, "a frame of 3 x 3 pixels does not fit a buffer of 6 values");
+        }
+    }
+
     #[test]
     fn wrong_calls_are_errors_that_give_the_numbers() {
         let source = MemorySource::new(TARGET, (2, 1), vec![(info("only", 1.0), vec![0.0; 2])]).unwrap();

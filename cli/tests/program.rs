@@ -15,7 +15,7 @@ use common::{MODEL_NAME, backdrop, empty_dir, fit, json, names, one_error, proce
 #[test]
 fn help_is_short_with_h_and_complete_with_help() {
     let dir = empty_dir();
-    for command in ["fit", "model", "plot", "info", "simulate", "demo", "devices"] {
+    for command in ["fit", "model", "correct", "flag", "plot", "info", "simulate", "demo", "devices"] {
         let short = backdrop(dir.path()).args([command, "-h"]).assert().success().stderr(is_empty());
         let long = backdrop(dir.path()).args([command, "--help"]).assert().success().stderr(is_empty());
         let long = String::from_utf8(long.get_output().stdout.clone()).unwrap();
@@ -274,6 +274,28 @@ fn info_goes_on_after_a_bad_file() {
 
     let human = backdrop(&frames).args(["info", good]).assert().success();
     human.stdout(contains("full frame image of sector 1, camera 1, CCD 4").and(contains("electrons/s")));
+}
+
+#[test]
+fn frames_in_the_layout_of_tica_are_shown_and_fitted() {
+    let dir = with_frames(&["--layout", "tica", "--compression", "gz", "--asteroids", "1", "--glints", "1"]);
+    let frames = dir.path().join("frames");
+    let [asteroids, first, .., truth] = &names(&frames)[..] else { panic!("too few files") };
+    assert_eq!((asteroids.as_str(), truth.as_str()), ("asteroids.csv", "truth.fits"));
+    let assert = backdrop(&frames).args(["info", first, "--json"]).assert().success();
+    let file = &json(&assert.get_output().stdout)["files"][0];
+    assert_eq!((&file["layout"], &file["unit"]), (&"TICA".into(), &"electrons".into()));
+    backdrop(&frames).args(["info", first]).assert().stdout(contains("divided by 1425.6 s"));
+    fit(dir.path()).assert().success();
+
+    // Frames of both pipelines beside one another are refused.
+    let simulate = ["simulate", "--out-dir", "frames", "--frames", "1", "--size", "64", "--overwrite"];
+    backdrop(dir.path()).args(simulate).assert().success();
+    fit(dir.path())
+        .args(["--overwrite"])
+        .assert()
+        .failure()
+        .stderr(contains("a fit takes frames of one pipeline"));
 }
 
 #[test]

@@ -92,6 +92,9 @@ table! {
     /// The background model on two backends.
     BACKGROUND: 1.0 Scaled, "the same normal equations, of condition 1e8, solved in another order; scale: 1e-8 of \
                              the background, in units of epsilon";
+    /// The scene of stars on two backends.
+    SCENE: 1.0 Scaled, "flux and weights are rounded to f32 numbers; scale: f32 epsilon times the largest flux \
+                        for each component and the flux itself";
     /// Evenly spaced numbers.
     LINSPACE: 2.0 Scaled, "a product and a sum in f64; scale: the larger end";
 }

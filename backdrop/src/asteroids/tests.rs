@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
 use super::*;
+use crate::fits::BLOCK;
 use crate::fits::handmade::{Hdu, file_of};
 
 const SHAPE: (usize, usize) = (60, 80);
@@ -242,4 +243,46 @@ fn tables_that_make_no_sense_are_refused_with_the_place() {
     assert_eq!(refusal("a.fits", &several), "HDU 2: column NAME has several texts a row, not 1");
     let unnamed = fits_table("8A", [b"Ceres   ", b"        "]);
     assert_eq!(refusal("a.fits", &unnamed), "HDU 2, row 2, column name is empty");
+}
+
+#[test]
+fn a_fits_table_with_a_wrong_byte_in_its_header_is_read_or_refused_in_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = fits_table("8A", [b"Ceres   ", b"2004 MN4"]);
+    // A block of header and one of data end the file.
+    let header = whole.len() - 2 * BLOCK..whole.len() - BLOCK;
+    let cards = 80 * whole[header.clone()].chunks(80).position(|card| card.starts_with(b"END")).unwrap();
+    let mut refused = 0;
+    // Three bytes on is another place of each card, for its 80 are no multiple of that.
+    for position in (header.start..header.start + cards).step_by(3) {
+        for byte in *b"9A" {
+            let mut table = whole.clone();
+            table[position] = byte;
+            let path = save(&dir, "a.fits", &table);
+            match Asteroids::read(&path) {
+                Ok(read) => assert!(!read.tracks().is_empty()),
+                Err(error) => {
+                    let message = error.to_string();
+                    assert!(message.starts_with(&path.display().to_string()), "{message}");
+                    assert!(!message.contains('\n'), "{message}");
+                    refused += 1;
+                }
+            }
+        }
+    }
+    // Most bytes of a header are blanks and comments; every column's name and form are not.
+    assert!(refused > 30, "{refused}");
+}
+
+#[test]
+fn texts_too_long_for_cfitsio_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (short, long) = (vec![b'a'; 2880], vec![b'a'; 2881]);
+    let read = |name: &[u8]| {
+        let table = fits_table(&format!("{}A", name.len()), [name, name]);
+        Asteroids::read(&save(&dir, "a.fits", table))
+    };
+    assert_eq!(read(&short).unwrap().tracks()[0].name.len(), 2880);
+    let error = read(&long).unwrap_err().to_string();
+    assert!(error.ends_with("column NAME has texts of 2881 characters, the most is 2880"), "{error}");
 }

@@ -1,8 +1,10 @@
 //! Finding full frame images by their names.
 //!
 //! The archive's names are `tess<yyyydddhhmmss>-s<sector>-<camera>-<ccd>-<scid>-s_ffic.fits`
-//! with four digits for the sector and for the spacecraft configuration `scid`,
-//! perhaps followed by `.gz` or `.fz`.
+//! with four digits for the sector and for the spacecraft configuration `scid`, or for TICA
+//! `hlsp_tica_tess_ffi_s<sector>-o<orbit>-<cadence>-cam<camera>-ccd<ccd>_tess_v<version>_img.fits`
+//! with eight digits for the cadence (the first deliveries without the orbit); either perhaps
+//! followed by `.gz` or `.fz`.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -111,18 +113,44 @@ pub fn find_ffis(dir: &Path, filter: &Filter) -> Result<Vec<PathBuf>> {
 pub(super) fn target_of_name(path: &Path) -> Option<Target> {
     let name = path.file_name()?.to_str()?;
     let name = name.strip_suffix(".gz").or(name.strip_suffix(".fz")).unwrap_or(name);
+    match name.strip_prefix("hlsp_tica_tess_ffi_") {
+        Some(rest) => target_of_tica(rest),
+        None => target_of_spoc(name),
+    }
+}
+
+fn target_of_spoc(name: &str) -> Option<Target> {
     let parts: Vec<_> = name.split('-').collect();
     let [time, sector, camera, ccd, scid, "s_ffic.fits"] = parts.as_slice() else { return None };
-    let digits = |text: &str, count: usize| {
-        (text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())).then_some(())
-    };
     digits(time.strip_prefix("tess")?, 13)?;
     digits(scid, 4)?;
+    target_of_parts(sector, camera, ccd)
+}
+
+/// The same of what comes after `hlsp_tica_tess_ffi_`.
+fn target_of_tica(name: &str) -> Option<Target> {
+    let (name, version) = name.strip_suffix("_img.fits")?.split_once("_tess_v")?;
+    digits(version, 2)?;
+    let parts: Vec<_> = name.split('-').collect();
+    let ([sector, "o1" | "o2", cadence, camera, ccd] | [sector, cadence, camera, ccd]) = parts.as_slice()
+    else {
+        return None;
+    };
+    digits(cadence, 8)?;
+    target_of_parts(sector, camera.strip_prefix("cam")?, ccd.strip_prefix("ccd")?)
+}
+
+fn target_of_parts(sector: &str, camera: &str, ccd: &str) -> Option<Target> {
     let sector = sector.strip_prefix('s')?;
     digits(sector, 4)?;
     let one_to_four = |text: &str| text.parse().ok().filter(|number| (1..=4).contains(number));
     let (camera, ccd) = (one_to_four(camera)?, one_to_four(ccd)?);
     Some(Target { sector: sector.parse().ok()?, camera, ccd })
+}
+
+/// Whether a text is so many digits.
+fn digits(text: &str, count: usize) -> Option<()> {
+    (text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())).then_some(())
 }
 
 #[cfg(test)]
@@ -143,7 +171,19 @@ mod tests {
             let name = format!("a/tess2019140104343-s0012-1-3-0144-s_ffic.fits{suffix}");
             assert_eq!(target_of_name(Path::new(&name)), target);
         }
+        let target = Some(Target { sector: 27, camera: 1, ccd: 4 });
+        for (orbit, suffix) in [("-o1", ""), ("-o2", ".gz"), ("", ".fz")] {
+            let name =
+                format!("hlsp_tica_tess_ffi_s0027{orbit}-00116470-cam1-ccd4_tess_v01_img.fits{suffix}");
+            assert_eq!(target_of_name(Path::new(&name)), target, "{name}");
+        }
         for name in [
+            "hlsp_tica_tess_ffi_s0027-o1-00116470-cam1-ccd5_tess_v01_img.fits",
+            "hlsp_tica_tess_ffi_s0027-o3-00116470-cam1-ccd1_tess_v01_img.fits",
+            "hlsp_tica_tess_ffi_s0027-o1-116470-cam1-ccd1_tess_v01_img.fits",
+            "hlsp_tica_tess_ffi_s0027-o1-00116470-1-1_tess_v01_img.fits",
+            "hlsp_tica_tess_ffi_s0027-cam1-ccd1_tess_v01_cat.h5",
+            "hlsp_tica_tess_ffi_s0027-o1-00116470-cam1-ccd1_tess_v01_cat.fits",
             "tess2019140104343-s0012-1-3-0144-s_ffir.fits", // raw
             "tess2019140104343-s0012-5-3-0144-s_ffic.fits", // no such camera
             "tess2019140104343-s0012-1-0-0144-s_ffic.fits", // no such CCD

@@ -1,9 +1,10 @@
 //! The headers of a full frame image.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::find::target_of_name;
-use super::{IMAGE_SHAPE, gzip, largest_cutout};
+use super::{IMAGE_SHAPE, gzip, largest_cutout, spoc, tica};
 use crate::error::{Error, Result};
 use crate::fits::{BLOCK, Image, Kind, Reader};
 use crate::source::Target;
@@ -22,11 +23,33 @@ pub enum Storage {
     Tiles,
 }
 
+/// Which pipeline's files an image is one of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Layout {
+    /// The mission's own: the Science Processing Operations Center.
+    #[default]
+    Spoc,
+    /// The TESS Image CAlibrator.
+    Tica,
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Spoc => "SPOC",
+            Self::Tica => "TICA",
+        })
+    }
+}
+
 /// What the headers of one calibrated full frame image say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FfiHeader {
     /// The file.
     pub path: PathBuf,
+    /// Which pipeline made it. The keywords named below are those of SPOC; for those of TICA
+    /// see the [module](super).
+    pub layout: Layout,
     /// How the image lies in it.
     pub storage: Storage,
     /// The HDU of the image, counted from 0.
@@ -47,8 +70,11 @@ pub struct FfiHeader {
     pub date_obs: Option<String>,
     /// Time on source (`EXPOSURE`), in days.
     pub exposure: Option<f64>,
-    /// Unit of the pixels (`BUNIT`), `electrons/s`.
+    /// Unit of the pixels in the file (`BUNIT`), `electrons/s`.
     pub unit: Option<String>,
+    /// What a pixel of the file is multiplied by to be in electrons/s: 1, unless the file has
+    /// electrons.
+    pub scale: f64,
     /// The pipeline's version (`PROCVER`).
     pub pipeline: Option<String>,
     /// The number of the data release (`DATA_REL`).
@@ -90,76 +116,42 @@ impl FfiHeader {
         largest_cutout(self.rows, self.columns)
     }
 
-    /// Reads the headers of an open file.
+    /// Reads the headers of an open file, whichever layout it has.
     fn parse(reader: &mut Reader) -> Result<Self> {
-        let path = reader.path().to_owned();
-        reader.select(0)?;
-        let (tstart, tstop) = (reader.require("TSTART")?, reader.require("TSTOP")?);
-        // The comparison is false for times that are no numbers, too.
-        if !(0.0 < tstart && tstart < tstop && tstop < f64::INFINITY) {
-            let reason = format!("TSTART {tstart} and TSTOP {tstop} are no exposure in BTJD days");
-            return Err(not_an_ffi(&path, reason));
+        match tica::find(reader)? {
+            Some(hdu) => tica::parse(reader, hdu),
+            None => spoc::parse(reader),
         }
-        let date_obs = reader.text("DATE-OBS");
-        let pipeline = reader.text("PROCVER");
-        let data_release = reader.number("DATA_REL");
-        let primary_sector = reader.number("SECTOR");
-
-        let image = find_image(reader)?;
-        let (rows, columns) = ccd_shape(&image).map_err(|reason| not_an_ffi(&path, reason))?;
-        if let Some(kind) = reader.text("IMAGTYPE").filter(|kind| kind != "cal") {
-            return Err(not_an_ffi(&path, format!("the image is of type {kind:?}, not \"cal\"")));
-        }
-        let (camera, ccd) = (one_to_four(reader, "CAMERA")?, one_to_four(reader, "CCD")?);
-        let named = target_of_name(&path);
-        if let Some(named) = named.filter(|named| (named.camera, named.ccd) != (camera, ccd)) {
-            let reason = format!(
-                "its name says camera {}, CCD {}, but its header camera {camera}, CCD {ccd}",
-                named.camera, named.ccd
-            );
-            return Err(not_an_ffi(&path, reason));
-        }
-        let sector = match named.map(|named| named.sector).or(primary_sector) {
-            Some(sector) => sector,
-            None => reader.require("SECTOR")?,
-        };
-        let boresight =
-            || Some([reader.number("RA_NOM")?, reader.number("DEC_NOM")?, reader.number("ROLL_NOM")?]);
-        Ok(Self {
-            storage: if image.compressed { Storage::Tiles } else { Storage::Plain },
-            hdu: reader.hdu(),
-            rows,
-            columns,
-            target: Target { sector, camera, ccd },
-            tstart,
-            tstop,
-            quality: reader.require("DQUALITY")?,
-            date_obs,
-            exposure: reader.number("EXPOSURE"),
-            unit: reader.text("BUNIT"),
-            pipeline,
-            data_release,
-            boresight: boresight(),
-            image_end: reader.end(),
-            path,
-        })
     }
 }
 
-/// Moves to the first image of two axes after the primary HDU: HDU 1 as the pipeline
-/// writes it, perhaps a later one after a file was repacked.
-fn find_image(reader: &mut Reader) -> Result<Image> {
-    let path = reader.path().to_owned();
-    let mut found = "there is no image after the primary header".to_owned();
-    for hdu in 1..reader.hdus() {
-        reader.select(hdu)?;
-        match reader.image()? {
-            Some(image) if image.shape.len() == 2 => return Ok(image),
-            Some(image) => found = format!("HDU {hdu} has {} axes, not 2", image.shape.len()),
-            None => found = format!("HDU {hdu} is a table, not an image"),
-        }
+/// The start and end of an exposure by the names of their keywords, in BTJD days.
+pub(super) fn times(reader: &Reader, start: &str, stop: &str) -> Result<(f64, f64)> {
+    let (tstart, tstop) = (reader.require(start)?, reader.require(stop)?);
+    // The comparison is false for times that are no numbers, too.
+    if !(0.0 < tstart && tstart < tstop && tstop < f64::INFINITY) {
+        let reason = format!("{start} {tstart} and {stop} {tstop} are no exposure in BTJD days");
+        return Err(not_an_ffi(reader.path(), reason));
     }
-    Err(not_an_ffi(&path, found))
+    Ok((tstart, tstop))
+}
+
+/// The target that the header of the image and the file's name say together. The sector of the
+/// name counts; `SECTOR` of another header, if it has one, comes before that of the image.
+pub(super) fn target(reader: &Reader, camera: u8, ccd: u8, other_sector: Option<u32>) -> Result<Target> {
+    let named = target_of_name(reader.path());
+    if let Some(named) = named.filter(|named| (named.camera, named.ccd) != (camera, ccd)) {
+        let reason = format!(
+            "its name says camera {}, CCD {}, but its header camera {camera}, CCD {ccd}",
+            named.camera, named.ccd
+        );
+        return Err(not_an_ffi(reader.path(), reason));
+    }
+    let sector = match named.map(|named| named.sector).or(other_sector) {
+        Some(sector) => sector,
+        None => reader.require("SECTOR")?,
+    };
+    Ok(Target { sector, camera, ccd })
 }
 
 /// Rows and columns of an image, if a CCD can have that many.
@@ -175,7 +167,7 @@ pub(super) fn ccd_shape(image: &Image) -> std::result::Result<(usize, usize), St
 }
 
 /// A keyword that counts cameras or CCDs.
-fn one_to_four(reader: &Reader, keyword: &str) -> Result<u8> {
+pub(super) fn one_to_four(reader: &Reader, keyword: &str) -> Result<u8> {
     let number = reader.require(keyword)?;
     if !(1..=4).contains(&number) {
         return Err(not_an_ffi(reader.path(), format!("{keyword} is {number}, not 1 to 4")));

@@ -1,13 +1,29 @@
 //! Calibrated full frame images (FFIs) of TESS, as files.
 //!
-//! The layout is that of the SPOC pipeline (TESS Science Data Products Description
-//! Document, EXP-TESS-ARC-ICD-0014, section 4): the primary header holds the times
-//! of the exposure, the first extension is the image with `CAMERA`, `CCD` and
-//! `DQUALITY`, a second one its uncertainties, which are not read. An image has
-//! 2078 rows of 2136 columns; the science area is rows 0 to 2047 and columns 44 to
-//! 2091, counted from 0, in electrons/s. Cut-outs of the same layout, smaller, are
-//! read as well. Files may be plain, compressed by gzip (`.fits.gz`) or
-//! tile-compressed by fpack (`.fits.fz`).
+//! Two pipelines make them, the mission's own, SPOC (TESS Science Data Products Description
+//! Document, EXP-TESS-ARC-ICD-0014, section 4), and the TESS Image CAlibrator, TICA (Fausnaugh et
+//! al. 2020, RNAAS 4, 251), whose images are out weeks earlier. An image has 2078 rows of 2136
+//! columns in either; the science area is rows 0 to 2047 and columns 44 to 2091, counted from 0.
+//! Both are calibrated for bias, gain, linearity, smear and flat field, and neither has its
+//! background removed. They differ in
+//!
+//! | | SPOC | TICA |
+//! |---|---|---|
+//! | name | `tess<time>-s<sector>-<camera>-<ccd>-<scid>-s_ffic.fits` | `hlsp_tica_tess_ffi_s<sector>-<orbit>-<cadence>-cam<camera>-ccd<ccd>_tess_v<version>_img.fits` |
+//! | image | HDU 1 | HDU 0 |
+//! | camera, CCD | `CAMERA`, `CCD` of HDU 1 | `CAMNUM`, `CCDNUM` |
+//! | sector | in the name | in the name |
+//! | start and end, in JD - 2457000, TDB at the spacecraft | `TSTART`, `TSTOP` of HDU 0 | `STARTTJD`, `ENDTJD` |
+//! | quality flags | `DQUALITY` | `QUAL_BIT`; `COARSE` becomes bit 3 and `RW_DESAT` bit 6 |
+//! | unit of the pixels | electrons/s | electrons in the frame |
+//! | time on source | `EXPOSURE`, in days | `INT_TIME` seconds, of which 0.8 are kept by the filter against cosmic rays and 0.99 of that collects light: 1425.6 s of 1800 s |
+//! | uncertainties | HDU 2, not read | none |
+//!
+//! The pixels of TICA are divided by the time on source, so that frames are in electrons/s
+//! whatever the files are. Those of the two pipelines are not mixed in one fit.
+//!
+//! Cut-outs of the same layout, smaller, are read as well. Files may be plain, compressed by
+//! gzip (`.fits.gz`) or tile-compressed by fpack (`.fits.fz`).
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -26,13 +42,16 @@ mod find;
 mod gzip;
 mod header;
 mod source;
+mod spoc;
+mod tica;
 
 #[cfg(test)]
 mod tests;
 
 pub use find::{Filter, find_ffis};
-pub use header::{FfiHeader, Storage};
+pub use header::{FfiHeader, Layout, Storage};
 pub use source::FfiSource;
+pub(crate) use tica::{COSMIC_RAY_WINDOW, LIGHT_PER_READOUT};
 
 /// Rows and columns of the science area of a whole CCD, in pixels.
 pub const SCIENCE_SIZE: usize = 2048;

@@ -33,8 +33,8 @@ impl FfiSource {
     /// # Errors
     /// [`Error::InvalidArgument`] if there are no files or the cut-out size is not
     /// within 1 and [`SCIENCE_SIZE`]; as [`FfiHeader::read`] for each file;
-    /// [`Error::TooSmall`], [`Error::MixedTargets`] (naming the first odd file) and
-    /// [`Error::DuplicateFrame`] as they say.
+    /// [`Error::TooSmall`], [`Error::MixedTargets`] and [`Error::MixedLayouts`] (naming the first
+    /// odd file) and [`Error::DuplicateFrame`] as they say.
     pub fn open(files: Vec<PathBuf>, cutout_size: Option<usize>) -> Result<Self> {
         let size = cutout_size.unwrap_or(SCIENCE_SIZE);
         if !(1..=SCIENCE_SIZE).contains(&size) {
@@ -55,6 +55,14 @@ impl FfiSource {
                     first_target: first.target,
                     odd: path,
                     odd_target: header.target,
+                });
+            }
+            if let Some(first) = headers.first().filter(|first| first.layout != header.layout) {
+                return Err(Error::MixedLayouts {
+                    first: first.path.clone(),
+                    first_layout: first.layout,
+                    odd: path,
+                    odd_layout: header.layout,
                 });
             }
             headers.push(header);
@@ -150,7 +158,14 @@ fn read_science(
         let buffer = &mut buffer[..out.len() / columns * header.columns];
         reader.pixels(first as u64, undefined, buffer)?;
         for (out, row) in out.chunks_exact_mut(columns).zip(buffer.chunks_exact(header.columns)) {
-            out.copy_from_slice(&row[FIRST_SCIENCE_COLUMN..][..columns]);
+            let science = &row[FIRST_SCIENCE_COLUMN..][..columns];
+            if header.scale == 1.0 {
+                out.copy_from_slice(science);
+            } else {
+                for (out, &value) in out.iter_mut().zip(science) {
+                    *out = (f64::from(value) * header.scale) as f32;
+                }
+            }
         }
     }
     Ok(())

@@ -102,6 +102,7 @@ fn the_header_is_read_from_both_hdus_and_the_name() {
     let header = FfiHeader::read(&path).unwrap();
     let expected = FfiHeader {
         path,
+        layout: Layout::Spoc,
         storage: Storage::Plain,
         hdu: 1,
         rows: ROWS,
@@ -113,6 +114,7 @@ fn the_header_is_read_from_both_hdus_and_the_name() {
         date_obs: None,
         exposure: Some(0.0165),
         unit: Some("electrons/s".into()),
+        scale: 1.0,
         pipeline: Some("spoc-4.0".into()),
         data_release: Some(17),
         boresight: None,
@@ -136,6 +138,24 @@ fn the_science_area_is_read_from_any_storage_under_any_name() {
         assert_eq!((header.storage, header.quality, header.target), (storage, 32, TARGET));
         for size in [1, 64, 150] {
             assert_eq!(read_all(path.clone(), size).unwrap(), science(size), "{path:?} {size}");
+        }
+    }
+}
+
+#[test]
+fn some_rows_are_read_from_any_storage() {
+    let dir = TempDir::new().unwrap();
+    for path in [
+        save(&dir, NAME, &ffi()),
+        save(&dir, &format!("{NAME}.gz"), &gzip(&ffi())),
+        save(&dir, &format!("{NAME}.fz"), &packed()),
+    ] {
+        let source = FfiSource::open(vec![path], Some(100)).unwrap();
+        // Fewer and more than are read at once, to the last.
+        for rows in [0..1, 7..30, 20..100] {
+            let mut found = vec![0.0; rows.len() * 100];
+            source.read_rows(0, rows.clone(), &mut found).unwrap();
+            assert_eq!(found, science(100)[rows.start * 100..rows.end * 100]);
         }
     }
 }

@@ -195,6 +195,12 @@ impl<'a> Reader<'a> {
     /// The number that a keyword of the current HDU holds, or `None` if there is
     /// no such keyword or its value is something else.
     pub fn number<T: FromStr>(&self, keyword: &str) -> Option<T> {
+        // FITS allows `D` for the exponent (standard, section 4.2.4).
+        self.value(keyword)?.replace('D', "E").parse().ok()
+    }
+
+    /// The value of a keyword as it stands in the header, text in its quotes.
+    fn value(&self, keyword: &str) -> Option<String> {
         let name = c_name(keyword);
         let mut value = [0; TEXT_LEN];
         let status = self.handle.status(|file, status| {
@@ -203,8 +209,12 @@ impl<'a> Reader<'a> {
                 sys::ffgkey(file, name.as_ptr(), value.as_mut_ptr(), std::ptr::null_mut(), status);
             }
         });
-        // FITS allows `D` for the exponent (standard, section 4.2.4).
-        (status == 0).then(|| text_of(&value).trim().replace('D', "E").parse().ok())?
+        (status == 0).then(|| text_of(&value).trim().to_owned())
+    }
+
+    /// Whether the current HDU has a keyword.
+    pub fn has(&self, keyword: &str) -> bool {
+        self.value(keyword).is_some()
     }
 
     /// Whether a keyword of the current HDU is true, or `None` if there is no such keyword or its

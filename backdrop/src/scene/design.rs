@@ -1,7 +1,7 @@
 //! The columns that a pixel's time series is fitted with.
 
 use array_api::BSplineBasis;
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array2, Axis, concatenate};
 
 use crate::error::{Error, Result};
 
@@ -101,7 +101,7 @@ pub(super) fn design(model: &Model, orbit: &[Cadence], time: TimeTerms) -> Resul
     let columns = time.columns(&times)?;
     let raw = concatenate(Axis(1), &[columns.view(), jitter.view(), background.view()]);
     match raw {
-        Ok(raw) => Ok(orthogonal(raw.view())),
+        Ok(raw) => Ok(orthogonal(raw)),
         Err(error) => unreachable!("each part has a row for each cadence: {error}"),
     }
 }
@@ -129,8 +129,7 @@ pub(super) fn check_components(model: &Model, cadences: usize) -> Result<()> {
 ///
 /// A weight is then the root mean square, in the unit of the data, that its column brings to the
 /// fit, and single precision holds it as well as the data.
-pub(super) fn orthogonal(raw: ArrayView2<'_, f64>) -> Array2<f64> {
-    let mut x = raw.to_owned();
+fn orthogonal(mut x: Array2<f64>) -> Array2<f64> {
     let rows = x.nrows() as f64;
     for j in 0..x.ncols() {
         let (before, mut after) = x.view_mut().split_at(Axis(1), j);
@@ -181,7 +180,7 @@ mod tests {
     #[test]
     fn columns_become_orthogonal_and_span_the_same() {
         let raw = Array2::from_shape_fn((40, 5), |(t, j)| 1e3 + ((t * (j + 2)) as f64 * 0.7).sin());
-        let x = orthogonal(raw.view());
+        let x = orthogonal(raw.clone());
         let gram = x.t().dot(&x) / 40.0;
         for ((i, j), value) in gram.indexed_iter() {
             assert!((value - f64::from(u8::from(i == j))).abs() < 1e-14, "{i} {j}: {value}");
@@ -196,10 +195,10 @@ mod tests {
         let mut raw = Array2::from_shape_fn((9, 4), |(t, j)| (t as f64 + 1.0).powi(j as i32));
         let sum = &raw.column(0) * 3.0 + raw.column(1);
         raw.column_mut(2).assign(&sum);
-        let x = orthogonal(raw.view());
+        let x = orthogonal(raw);
         assert!(x.column(2).iter().all(|&value| value == 0.0));
         assert!(x.column(3).iter().any(|&value| value != 0.0));
         // A single cadence has a level and nothing else.
-        assert_eq!(orthogonal(array![[1.0, 0.0, 0.5]].view()), array![[1.0, 0.0, 0.0]]);
+        assert_eq!(orthogonal(array![[1.0, 0.0, 0.5]]), array![[1.0, 0.0, 0.0]]);
     }
 }

@@ -143,8 +143,7 @@ pub struct SceneReport {
 /// # Errors
 /// [`Error::WrongTarget`] if model and frames are not of the same sector, camera and CCD;
 /// [`Error::InvalidArgument`] for options that make no sense, frames that the model does not have, or
-/// a model without principal components; [`Error::OutputExists`] and [`Error::Io`] as
-/// [`WholeFile`](crate::output::WholeFile); [`Error::Cancelled`] if `progress` says so; whatever
+/// a model without principal components; as [`Model::check_output`]; [`Error::Cancelled`] if `progress` says so; whatever
 /// reading a frame can fail with. Nothing is left at `path` then.
 pub fn fit<B: Backend>(
     xp: &B,
@@ -158,6 +157,7 @@ pub fn fit<B: Backend>(
     let start = Instant::now();
     check(options)?;
     model.check_target(source.target())?;
+    Model::check_output(path, overwrite)?;
     let cadences = Cadences::new(model, source)?;
     design::check_components(model, cadences.orbits.iter().map(Vec::len).sum())?;
     let scene = unfilled(xp, source, model, options, &cadences)?;

@@ -355,6 +355,63 @@ fn frames_that_the_model_does_not_fit_are_left_out() {
 }
 
 #[test]
+fn a_component_of_nothing_but_lacking_cadences_does_no_harm() {
+    let mut model = model(&times(100.0, 30));
+    // A spike, as of a momentum dump. Without frame 12 the columns depend on one another.
+    model.jitter.column_mut(0).fill(0.0);
+    model.jitter[(12, 0)] = 1.0;
+    let mut stars = Array3::zeros((30, ROWS, COLUMNS));
+    for ((frame, _, column), star) in stars.indexed_iter_mut() {
+        *star = 100.0 + column as f32 + frame as f32;
+    }
+    stars.slice_mut(s![12, 2, ..]).fill(f32::NAN);
+    let (scene, report, _dir) = scene_of(&model, &source(&model, &stars), &SceneOptions::default());
+    assert_eq!((report.lacking_pixels, report.unfitted_pixels), (vec![COLUMNS], vec![0]));
+    for ((frame, row, column), found) in everything(&scene).indexed_iter() {
+        if (frame, row) == (12, 2) {
+            // Anything goes that is a number.
+            assert!(found.is_finite());
+        } else {
+            let star = f64::from(stars[(frame, row, column)]);
+            // Roundings of f32 numbers of up to 500.
+            assert!((found - star).abs() < 1e-3, "{frame} {row} {column}: {found} {star}");
+        }
+    }
+}
+
+/// Cancels after so many steps.
+struct Impatient(std::sync::atomic::AtomicUsize);
+
+impl Progress for Impatient {
+    fn start(&self, _stage: &str, _total: usize) {}
+
+    fn advance(&self, n: usize) {
+        self.0.fetch_sub(n, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn finish(&self) {}
+
+    fn cancelled(&self) -> bool {
+        self.0.load(std::sync::atomic::Ordering::Relaxed) <= 8
+    }
+}
+
+#[test]
+fn a_cancelled_fit_leaves_no_file() {
+    let model = model(&times(100.0, 20));
+    let source = source(&model, &noise(20));
+    let dir = tempfile::tempdir().unwrap();
+    let options = SceneOptions { tile: 1, ..Default::default() };
+    // The first band takes 20 steps, and the second 8 before the end.
+    let impatient = Impatient(36.into());
+    let path = dir.path().join("scene.fits");
+    let result = fit(&Cpu::new(), &source, &model, &options, &path, false, &impatient);
+    assert!(matches!(result, Err(Error::Cancelled)));
+    assert_eq!(impatient.0.into_inner(), 8);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn what_does_not_fit_together_is_refused_and_leaves_no_file() {
     let model = model(&times(100.0, 8));
     let stars = noise(8);

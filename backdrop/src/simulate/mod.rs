@@ -18,7 +18,7 @@
 //!
 //! [`Simulation`] is a [`FrameSource`], so that it can be fitted without a file;
 //! [`Simulation::write`] puts it on disk in the layout of the mission's calibrated
-//! full frame images.
+//! full frame images, or of those of TICA.
 
 mod asteroids;
 mod detector;
@@ -31,6 +31,7 @@ mod stamp;
 mod stars;
 #[cfg(test)]
 mod tests;
+mod tica;
 mod variables;
 mod write;
 
@@ -50,7 +51,7 @@ use light::{Light, Straps};
 use stamp::Stamp;
 use stars::{Jitter, Stars};
 
-pub use settings::{Flag, SimulationSettings};
+pub use settings::SimulationSettings;
 pub use variables::{Signal, Variable};
 pub use write::{Compression, WriteOptions, WrittenFiles};
 

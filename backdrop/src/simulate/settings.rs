@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::ffi::SCIENCE_SIZE;
+use crate::quality::Flag;
 use crate::source::{FrameInfo, Target};
 use crate::time::utc;
 
@@ -13,16 +14,6 @@ const FIRST_SECTOR_BTJD: f64 = 1325.3;
 const SECTOR_DAYS: f64 = 27.4;
 /// Spacecraft configuration number in the names of simulated files (`SCCONFIG`).
 pub(super) const SPACECRAFT_CONFIGURATION: u32 = 120;
-
-/// A flag of `DQUALITY` (TESS Archive Manual, data quality flags).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Flag {
-    /// Bit 3: the spacecraft was in coarse point.
-    CoarsePoint = 4,
-    /// Bit 6: the reaction wheels were desaturated (a momentum dump).
-    MomentumDump = 32,
-}
 
 /// What a [`Simulation`](super::Simulation) is made from.
 ///
@@ -167,7 +158,12 @@ impl SimulationSettings {
 
     /// The length of the gap, if it is before a frame.
     fn gap_before(&self, index: usize) -> f64 {
-        if index < self.frames.div_ceil(2) { 0.0 } else { self.gap_days }
+        if self.in_second_half(index) { self.gap_days } else { 0.0 }
+    }
+
+    /// Whether a frame is of the second orbit.
+    pub(super) fn in_second_half(&self, index: usize) -> bool {
+        index >= self.frames.div_ceil(2)
     }
 
     /// Names, times and flags of all frames.

@@ -13,8 +13,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use crate::ffi::SCIENCE_SIZE;
+use crate::quality::Flag;
 
-use super::settings::Flag;
 use super::stamp::{self, flux, profile};
 use super::{Purpose, SimulationSettings, generator};
 

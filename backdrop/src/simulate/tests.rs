@@ -6,7 +6,7 @@ use fitsio::hdu::HduInfo;
 
 use super::*;
 use crate::error::Error;
-use crate::ffi::{FfiSource, Filter, find_ffis};
+use crate::ffi::{FfiSource, Filter, Layout, find_ffis};
 use crate::progress::{Progress, Silent};
 
 const SMALL: usize = 64;
@@ -227,7 +227,7 @@ fn what_is_written_is_what_the_reader_of_real_files_reads() {
     let simulation = simulate(settings);
     for compression in [Compression::None, Compression::Gzip, Compression::Tiles] {
         let dir = tempfile::tempdir().unwrap();
-        let options = WriteOptions { compression, overwrite: false };
+        let options = WriteOptions { compression, ..WriteOptions::default() };
         let written = simulation.write(dir.path(), options, &Silent).unwrap();
         let found = find_ffis(dir.path(), &Filter::default()).unwrap();
         assert_eq!(found, written.frames);
@@ -266,7 +266,7 @@ fn compression_loses_nothing() {
     let (shape, pixels) = read_image(&reference.frames[3], 1);
     for (compression, suffix) in [(Compression::Gzip, ".fits.gz"), (Compression::Tiles, ".fits.fz")] {
         let dir = tempfile::tempdir().unwrap();
-        let options = WriteOptions { compression, overwrite: false };
+        let options = WriteOptions { compression, ..WriteOptions::default() };
         let written = simulation.write(dir.path(), options, &Silent).unwrap();
         assert!(written.frames[3].to_str().unwrap().ends_with(suffix));
         let bytes = |path: &Path| std::fs::metadata(path).unwrap().len();
@@ -353,6 +353,22 @@ fn a_variable_star_has_its_flux_where_it_says() {
             assert!((sum / expected - 1.0).abs() < 1e-6, "{sum} instead of {expected}");
         }
     }
+    // Among others they stand where these are few: within 8 pixels, other stars give less than a
+    // typical place of the field has.
+    let among = simulate(SimulationSettings { size: 128, variables: 4, ..small() });
+    let others = star_light(&simulate(SimulationSettings { size: 128, ..small() }), 0);
+    let around = |row: usize, column: usize| {
+        let square =
+            (row - 8..=row + 8).flat_map(|row| (column - 8..=column + 8).map(move |c| row * 128 + c));
+        square.map(|pixel| f64::from(others[pixel])).sum::<f64>()
+    };
+    let grid = (10..118).step_by(9).flat_map(|row| (10..118).step_by(9).map(move |column| (row, column)));
+    let mut typical: Vec<f64> = grid.map(|(row, column)| around(row, column)).collect();
+    typical.sort_by(f64::total_cmp);
+    for star in among.variables() {
+        let light = around(star.row as usize, star.column as usize);
+        assert!(light < typical[typical.len() / 2], "{light} of others about {star:?}");
+    }
     let crowded = SimulationSettings { size: 32, variables: 1, ..small() };
     assert_eq!(simulate(crowded).variables().len(), 1);
 }
@@ -418,4 +434,35 @@ fn asteroids_are_written_beside_the_frames() {
     let read = Asteroids::read(&written.asteroids.unwrap()).unwrap();
     assert_eq!(&read, simulation.asteroids());
     assert_eq!(read.name(), "asteroids.csv");
+}
+
+#[test]
+fn files_in_the_layout_of_tica_give_the_same_frames() {
+    let simulation = simulate(SimulationSettings { dead_columns: 1, ..small() });
+    for compression in [Compression::None, Compression::Gzip, Compression::Tiles] {
+        let dir = tempfile::tempdir().unwrap();
+        let options = WriteOptions { layout: Layout::Tica, compression, overwrite: false };
+        let written = simulation.write(dir.path(), options, &Silent).unwrap();
+        let name = written.frames[2].file_name().unwrap().to_str().unwrap();
+        let expected = "hlsp_tica_tess_ffi_s0001-o2-00000003-cam1-ccd4_tess_v01_img.fits";
+        assert_eq!(name, expected.to_owned() + compression.suffix());
+        let found = find_ffis(dir.path(), &Filter::default()).unwrap();
+        assert_eq!(found, written.frames);
+        let source = FfiSource::open(found, Some(SMALL)).unwrap();
+        assert_eq!((source.target(), source.headers()[0].layout), (simulation.target(), Layout::Tica));
+        // 720 readouts of 1.98 s.
+        assert!((source.headers()[0].scale * 1425.6 - 1.0).abs() < 1e-12);
+        let mut read = vec![0.0; SMALL * SMALL];
+        for (index, (info, made)) in source.frames().iter().zip(simulation.frames()).enumerate() {
+            assert_eq!((info.tstart, info.tstop), (made.tstart, made.tstop));
+            // QUAL_BIT is set for whatever reason.
+            assert_eq!(info.quality, if made.quality == 0 { 0 } else { made.quality | 1 });
+            source.read(index, &mut read).unwrap();
+            for (read, made) in read.iter().zip(frame(&simulation, index)) {
+                // Electrons were rounded to f32 and so is what is made of them.
+                let same = (read - made).abs() <= 2.0 * f32::EPSILON * made;
+                assert!(same || read.is_nan() && made.is_nan(), "{read} instead of {made}");
+            }
+        }
+    }
 }

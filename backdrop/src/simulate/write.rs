@@ -8,14 +8,14 @@ use flate2::write::GzEncoder;
 
 use crate::cube::{Card, CubeWriter};
 use crate::error::{Error, Result};
-use crate::ffi::{FIRST_SCIENCE_COLUMN, IMAGE_SHAPE, SCIENCE_SIZE};
+use crate::ffi::{FIRST_SCIENCE_COLUMN, IMAGE_SHAPE, Layout, SCIENCE_SIZE};
 use crate::fits::Writer;
 use crate::output::write_whole;
 use crate::progress::Progress;
 use crate::source::{FrameSource, Target};
 
-use super::Simulation;
 use super::header::Header;
+use super::{Simulation, tica};
 
 /// The name of the file with the true background.
 const TRUTH_NAME: &str = "truth.fits";
@@ -34,7 +34,7 @@ pub enum Compression {
 
 impl Compression {
     /// What is added to a file name ending in `.fits`.
-    fn suffix(self) -> &'static str {
+    pub(super) fn suffix(self) -> &'static str {
         match self {
             Self::None => "",
             Self::Gzip => ".gz",
@@ -46,6 +46,8 @@ impl Compression {
 /// How [`Simulation::write`] writes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WriteOptions {
+    /// Which pipeline's files the images look like.
+    pub layout: Layout,
     /// How the images are compressed; the truth never is.
     pub compression: Compression,
     /// Whether to replace files that are there already.
@@ -82,7 +84,12 @@ impl Simulation {
         let frames = self
             .frames
             .iter()
-            .map(|frame| dir.join(frame.name.clone() + options.compression.suffix()))
+            .enumerate()
+            .map(|(index, frame)| match options.layout {
+                Layout::Spoc => frame.name.clone(),
+                Layout::Tica => tica::file_name(&self.settings, index),
+            })
+            .map(|name| dir.join(name + options.compression.suffix()))
             .collect::<Vec<_>>();
         let truth = dir.join(TRUTH_NAME);
         let asteroids = (self.settings.asteroids > 0).then(|| dir.join(self.asteroids.name()));
@@ -111,7 +118,10 @@ impl Simulation {
             self.truth(index, &mut frame)?;
             cube.write(&frame)?;
             self.read(index, &mut frame)?;
-            self.write_frame(path, index, &frame, options)?;
+            match options.layout {
+                Layout::Spoc => self.write_frame(path, index, &frame, options)?,
+                Layout::Tica => tica::write_frame(self, path, index, &frame, options)?,
+            }
             progress.advance(1);
         }
         cube.finish()?;
@@ -123,7 +133,7 @@ impl Simulation {
     }
 
     /// Rows and columns of the whole image, those without sky included.
-    fn image_shape(&self) -> (usize, usize) {
+    pub(super) fn image_shape(&self) -> (usize, usize) {
         let size = self.settings.size;
         if size == SCIENCE_SIZE { IMAGE_SHAPE } else { (size, FIRST_SCIENCE_COLUMN + size + 1) }
     }
@@ -152,19 +162,11 @@ impl Simulation {
             header.write_image(&mut fits, kind)?;
         }
 
-        let bytes = match options.compression {
-            Compression::None | Compression::Tiles => Cow::Borrowed(fits.bytes()?),
-            Compression::Gzip => {
-                let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
-                let compressed = encoder.write_all(fits.bytes()?).and_then(|()| encoder.finish());
-                Cow::Owned(compressed.map_err(Error::io(path))?)
-            }
-        };
-        write_whole(path, &bytes, options.overwrite)
+        finish(fits, path, options)
     }
 
     /// The science area amid the rows and columns without sky, which are 0.
-    fn surround(&self, science: &[f32]) -> Vec<f32> {
+    pub(super) fn surround(&self, science: &[f32]) -> Vec<f32> {
         let size = self.settings.size;
         let (rows, columns) = self.image_shape();
         let mut image = vec![0.0; rows * columns];
@@ -173,4 +175,17 @@ impl Simulation {
         }
         image
     }
+}
+
+/// Writes a file that is complete in memory to the disk.
+pub(super) fn finish(mut fits: Writer, path: &Path, options: WriteOptions) -> Result<()> {
+    let bytes = match options.compression {
+        Compression::None | Compression::Tiles => Cow::Borrowed(fits.bytes()?),
+        Compression::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            let compressed = encoder.write_all(fits.bytes()?).and_then(|()| encoder.finish());
+            Cow::Owned(compressed.map_err(Error::io(path))?)
+        }
+    };
+    write_whole(path, &bytes, options.overwrite)
 }

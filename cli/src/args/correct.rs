@@ -37,6 +37,9 @@ pub(crate) struct Correct {
     /// Subtract the average frame, too, which leaves of the stars only what changes
     #[arg(long)]
     pub(crate) average: bool,
+    /// Add the standard deviation of the model to FLUX_ERR in quadrature
+    #[arg(long)]
+    pub(crate) add_sigma: bool,
     /// Science row and column, counted from 0, of the first pixel, for files that do not say (those
     /// of astrocut 1.0 to 1.4): 2CRV5P - 1 and 1CRV5P - 45
     #[arg(long, value_name = "ROW,COLUMN", allow_hyphen_values = true)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Compute, Speech, Corner};
+use super::{Compute, Corner, Speech};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:

@@ -1,12 +1,14 @@
 //! The command line. A command with many flags has a file of its own.
 
 mod correct;
+mod flag;
 mod plot;
+mod scene;
 
 use std::path::PathBuf;
 
 use backdrop::design::Preset;
-use backdrop::ffi::Filter;
+use backdrop::ffi::{Filter, Layout};
 use backdrop::file::Format;
 use backdrop::quality;
 use backdrop::simulate::{Compression, SimulationSettings};
@@ -18,8 +20,10 @@ use clap_complete::Shell;
 use crate::failure::EXIT_CODES;
 use crate::selection::Selection;
 
-pub(crate) use correct::Correct;
+pub(crate) use correct::{Corner, Correct};
+pub(crate) use flag::Flag;
 pub(crate) use plot::{PictureName, Plot};
+pub(crate) use scene::{Scene, SceneFit, SceneModel};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,7 +52,9 @@ Frames, rows and columns are counted from 0; 10..20 is 10 to 19, and 10.. goes o
 const SIMULATE_EXAMPLES: &str = "\
 Examples:
   backdrop simulate --out-dir sky --frames 60 --size 512
-  backdrop simulate --out-dir sky --sector 12 --ccd 3 --compression fz --blown-out-frame 7";
+  backdrop simulate --out-dir sky --sector 12 --ccd 3 --compression fz --blown-out-frame 7
+  backdrop simulate --out-dir sky --size 512 --variables 8 --asteroids 4 --glints 6 --gap 1
+  backdrop simulate --out-dir sky --size 512 --layout tica --compression gz";
 
 fn styles() -> Styles {
     Styles::styled()
@@ -83,10 +89,16 @@ pub(crate) enum Command {
     /// Subtract a model's background from target pixel files
     #[command(after_long_help = format!("{}\n\n{EXIT_CODES}", correct::EXAMPLES))]
     Correct(Correct),
+    /// Flag when scattered light is bright at single targets, or changes fast
+    #[command(after_long_help = format!("{}\n\n{EXIT_CODES}", flag::EXAMPLES))]
+    Flag(Flag),
+    /// Fit the stars that are left when the background is gone, or write them from such a fit
+    #[command(subcommand)]
+    Scene(Scene),
     /// Draw a fitted model: frames, level, components, masks, or a movie
     #[command(after_long_help = format!("{}\n\n{EXIT_CODES}", plot::EXAMPLES))]
     Plot(Plot),
-    /// Tell what is in a model or a full frame image
+    /// Tell what is in a model, a scene or a full frame image
     #[command(after_long_help = EXIT_CODES)]
     Info(Info),
     /// Write made-up full frame images with a known background
@@ -240,7 +252,7 @@ pub(crate) struct Model {
 
 #[derive(Debug, Args)]
 pub(crate) struct Info {
-    /// Models (FITS or npz) and full frame images
+    /// Models (FITS or npz), scenes and full frame images
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Print the result as one JSON object
@@ -301,6 +313,9 @@ pub(crate) struct Simulate {
     /// Days between the two halves of the series
     #[arg(long, value_name = "DAYS", default_value_t = 0.0)]
     gap: f64,
+    /// Which pipeline's files the images look like
+    #[arg(long, value_enum, default_value_t = LayoutName::Spoc)]
+    pub(crate) layout: LayoutName,
     /// Compression of the images; none loses anything
     #[arg(long, value_enum, default_value_t = CompressionName::None)]
     pub(crate) compression: CompressionName,
@@ -392,6 +407,23 @@ impl From<ModelFormat> for Format {
         match format {
             ModelFormat::Fits => Self::Fits,
             ModelFormat::Npz => Self::Npz,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LayoutName {
+    /// The mission's own
+    Spoc,
+    /// The TESS Image CAlibrator
+    Tica,
+}
+
+impl From<LayoutName> for Layout {
+    fn from(name: LayoutName) -> Self {
+        match name {
+            LayoutName::Spoc => Self::Spoc,
+            LayoutName::Tica => Self::Tica,
         }
     }
 }

@@ -2,16 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use array_api::{Device, dispatch};
+use array_api::{Backend, dispatch};
 use backdrop::file::Model;
 use backdrop::output::WholeFile;
 use backdrop::progress::Progress;
-use backdrop::tpf::{CorrectOptions, Corrected, LightCurve, TargetPixelFile, correct};
+use backdrop::tpf::{CorrectOptions, Corrected, LightCurve, Sigma, TargetPixelFile, correct};
+use backdrop::uncertainty::Uncertainty;
 use serde_json::{Value, json};
 
 use super::{device, make_dir, speak};
-use crate::args::Correct;
+use crate::args::{Corner, Correct};
 use crate::failure::Failure;
+use crate::progress::Bar;
 use crate::{interrupt, output};
 
 pub(super) fn run(args: &Correct) -> Result<(), Failure> {
@@ -28,30 +30,7 @@ pub(super) fn run(args: &Correct) -> Result<(), Failure> {
     if let Some(dir) = &args.out_dir {
         make_dir(dir)?;
     }
-    let mut machine = Vec::new();
-    let mut failed = false;
-    bar.start("correcting", args.files.len());
-    for path in &args.files {
-        interrupt::check()?;
-        match correct_file(&device, path, &model, args) {
-            Ok(done) => {
-                machine.push(done.machine(path));
-                if !args.speech.json {
-                    output::text(&done.human(path))?;
-                }
-            }
-            Err(Failure::Interrupted) => return Err(Failure::Interrupted),
-            // The other files may be fine.
-            Err(failure) => {
-                failed = true;
-                let error = failure.to_string();
-                output::error(&error);
-                machine.push(json!({ "file": path, "error": error }));
-            }
-        }
-        bar.advance(1);
-    }
-    bar.finish();
+    let (machine, failed) = dispatch!(&device, |xp| correct_files(xp, &model, args, &bar))?;
     if args.speech.json {
         let target = model.target;
         let result = json!({
@@ -67,23 +46,39 @@ pub(super) fn run(args: &Correct) -> Result<(), Failure> {
     if failed { Err(Failure::Reported) } else { Ok(()) }
 }
 
-/// What became of a target pixel file.
-struct Done {
-    out: PathBuf,
-    light_curve: Option<(PathBuf, LightCurve)>,
-    corner: (i64, i64),
-    corrected: Corrected,
+/// Works on files one by one and says what became of each: for people at once, for machines as a
+/// list. One that fails does not keep the others from being worked on.
+pub(super) fn each_file(
+    files: &[PathBuf],
+    json: bool,
+    mut work: impl FnMut(&Path) -> Result<(String, Value), Failure>,
+) -> Result<(Vec<Value>, bool), Failure> {
+    let mut machine = Vec::new();
+    let mut failed = false;
+    for path in files {
+        match work(path) {
+            Ok((human, description)) => {
+                machine.push(description);
+                if !json {
+                    output::text(&human)?;
+                }
+            }
+            Err(Failure::Interrupted) => return Err(Failure::Interrupted),
+            Err(failure) => {
+                failed = true;
+                let error = failure.to_string();
+                output::error(&error);
+                machine.push(json!({ "file": path, "error": error }));
+            }
+        }
+    }
+    Ok((machine, failed))
 }
 
-fn correct_file(device: &Device, path: &Path, model: &Model, args: &Correct) -> Result<Done, Failure> {
-    let out = args.out.clone().unwrap_or_else(|| with_suffix(path, "backdrop", args.out_dir.as_deref()));
-    let light_curve_out = args.lightcurve.then(|| with_suffix(&out, "lightcurve", None));
-    // Tried before the work is begun; dropped at once.
-    for out in [Some(&out), light_curve_out.as_ref()].into_iter().flatten() {
-        WholeFile::create(out, args.overwrite)?;
-    }
+/// Reads a target pixel file and where its first pixel is, by itself or as it is given.
+pub(super) fn open(path: &Path, given: Option<Corner>) -> Result<(TargetPixelFile, (i64, i64)), Failure> {
     let mut tpf = TargetPixelFile::open(path)?;
-    let given = args.corner.map(|corner| (corner.row, corner.column));
+    let given = given.map(|corner| (corner.row, corner.column));
     if let (Some(said), Some(given)) = (tpf.corner, given)
         && said != given
     {
@@ -97,21 +92,69 @@ fn correct_file(device: &Device, path: &Path, model: &Model, args: &Correct) -> 
         )));
     }
     tpf.corner = tpf.corner.or(given);
-    let Some(corner) = tpf.corner else {
-        return Err(Failure::Data(format!(
+    match tpf.corner {
+        Some(corner) => Ok((tpf, corner)),
+        None => Err(Failure::Data(format!(
             "{}: it does not say where its pixels are on the CCD (1CRV5P, 2CRV5P); \
              give the science row and column of the first one by --corner",
             path.display()
-        )));
-    };
+        ))),
+    }
+}
+
+/// What became of a target pixel file.
+struct Done {
+    out: PathBuf,
+    light_curve: Option<(PathBuf, LightCurve)>,
+    corner: (i64, i64),
+    corrected: Corrected,
+}
+
+fn correct_files<B: Backend>(
+    xp: &B,
+    model: &Model,
+    args: &Correct,
+    bar: &Bar,
+) -> Result<(Vec<Value>, bool), Failure> {
+    // For all files, since it takes seconds.
+    let uncertainty = if args.add_sigma { Some(Uncertainty::new(xp, model)?) } else { None };
+    bar.start("correcting", args.files.len());
+    let done = each_file(&args.files, args.speech.json, |path| {
+        interrupt::check()?;
+        let done = correct_file(xp, path, model, uncertainty.as_ref(), args)?;
+        bar.advance(1);
+        Ok((done.human(path), done.machine(path)))
+    })?;
+    bar.finish();
+    Ok(done)
+}
+
+fn correct_file<B: Backend>(
+    xp: &B,
+    path: &Path,
+    model: &Model,
+    uncertainty: Option<&Uncertainty<B>>,
+    args: &Correct,
+) -> Result<Done, Failure> {
+    let out = args.out.clone().unwrap_or_else(|| with_suffix(path, "backdrop", args.out_dir.as_deref()));
+    let light_curve_out = args.lightcurve.then(|| with_suffix(&out, "lightcurve", None));
+    // Tried before the work is begun; dropped at once.
+    for out in [Some(&out), light_curve_out.as_ref()].into_iter().flatten() {
+        WholeFile::create(out, args.overwrite)?;
+    }
+    let (tpf, corner) = open(path, args.corner)?;
     let options = CorrectOptions { average: args.average };
     let named = |error| named(path, &Failure::from(error));
-    let corrected = dispatch!(device, |xp| correct(xp, &tpf, model, options, None)).map_err(named)?;
+    let sigma = uncertainty.map(|uncertainty| {
+        |frames: &[usize], rows: &[usize], columns: &[usize]| uncertainty.sigma(frames, rows, columns)
+    });
+    let sigma = sigma.as_ref().map(|sigma| sigma as &Sigma<'_>);
+    let corrected = correct(xp, &tpf, model, options, sigma).map_err(named)?;
     let mut light_curve = None;
     if let Some(out) = light_curve_out {
         let mut curve = LightCurve::new(&tpf, &corrected, args.threshold)?;
         if args.detrend {
-            dispatch!(device, |xp| curve.detrend(xp, &corrected, model)).map_err(named)?;
+            curve.detrend(xp, &corrected, model).map_err(named)?;
         }
         light_curve = Some((out, curve));
     }
@@ -126,14 +169,14 @@ fn correct_file(device: &Device, path: &Path, model: &Model, args: &Correct) -> 
 }
 
 /// A failure whose message names the file at fault.
-fn named(path: &Path, failure: &Failure) -> Failure {
+pub(super) fn named(path: &Path, failure: &Failure) -> Failure {
     let (message, name) = (failure.to_string(), path.display().to_string());
     Failure::Data(if message.starts_with(&name) { message } else { format!("{name}: {message}") })
 }
 
 /// The name of a file that is made from another: with `_suffix` before the extension, in `dir`
 /// or beside it.
-fn with_suffix(path: &Path, suffix: &str, dir: Option<&Path>) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str, dir: Option<&Path>) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let extension = path.extension().map_or("fits".into(), |extension| extension.to_string_lossy());
     let name = format!("{stem}_{suffix}.{extension}");
@@ -181,6 +224,7 @@ impl Done {
             "first_column": self.corner.1,
             "pixels_outside": self.corrected.pixels_outside,
             "average": self.corrected.options.average,
+            "sigma_added": self.corrected.sigma_added,
             "lightcurve": self.light_curve.as_ref().map(|(out, _)| out),
             "aperture_pixels": self.light_curve.as_ref().map(|(_, curve)| {
                 curve.aperture.iter().filter(|&&taken| taken).count()

@@ -18,17 +18,17 @@ use crate::{interrupt, output};
 
 pub(super) fn run(args: &Flag) -> Result<(), Failure> {
     let bar = speak(args.speech);
-    let thresholds = Thresholds {
-        level: args.level.unwrap_or(f64::INFINITY),
-        rate: args.rate.unwrap_or(f64::INFINITY),
-    };
+    let thresholds =
+        Thresholds { level: args.level.unwrap_or(f64::INFINITY), rate: args.rate.unwrap_or(f64::INFINITY) };
     flags::check(thresholds).map_err(|error| Failure::Usage(error.to_string()))?;
     let device = device(&args.compute)?;
     if args.files.is_empty() {
         return of_pixels(&device, args, thresholds);
     }
     if args.out.is_some() && args.files.len() > 1 {
-        return Err(Failure::Usage("--out is one file, for several target pixel files; use --out-dir".into()));
+        return Err(Failure::Usage(
+            "--out is one file, for several target pixel files; use --out-dir".into(),
+        ));
     }
     let model = Model::load(&args.model)?;
     if let Some(dir) = &args.out_dir {

@@ -5,6 +5,7 @@ use std::path::Path;
 use backdrop::error::Error;
 use backdrop::ffi::{FfiHeader, Storage};
 use backdrop::file::Model;
+use backdrop::scene::Scene;
 use serde_json::{Value, json};
 
 use crate::args::Info;
@@ -42,6 +43,11 @@ fn describe(path: &Path) -> Result<(String, Value), String> {
     match Model::load(path) {
         Ok(model) => return Ok(describe_model(&model)),
         Err(Error::NotAModel { .. }) => {}
+        Err(error) => return Err(error.to_string()),
+    }
+    match Scene::load(path) {
+        Ok(scene) => return Ok(describe_scene(&scene)),
+        Err(Error::NotAScene { .. }) => {}
         Err(error) => return Err(error.to_string()),
     }
     match FfiHeader::read(path) {
@@ -113,6 +119,45 @@ fn describe_model(model: &Model) -> (String, Value) {
     (human, machine)
 }
 
+fn describe_scene(scene: &Scene) -> (String, Value) {
+    let (rows, columns) = scene.shape;
+    let (first, last) = (scene.tstart.first().copied(), scene.tstop.last().copied());
+    let orbits: Vec<usize> = (1..=scene.orbits())
+        .map(|number| scene.orbit.iter().filter(|&&orbit| usize::from(orbit) == number).count())
+        .collect();
+    let fitted: usize = orbits.iter().sum();
+    let human = format!(
+        "star scene of {}\n{}",
+        scene.target,
+        output::table(&[
+            ("frames", format!("{}, of which {fitted} are fitted", scene.tstart.len())),
+            ("orbits", orbits.len().to_string()),
+            ("times", times(first, last)),
+            ("pixels", format!("{rows} x {columns}")),
+            ("components", scene.terms.join(", ")),
+            ("made by", format!("{} on {}", scene.software, scene.backend)),
+        ])
+    );
+    let machine = json!({
+        "kind": "scene",
+        "sector": scene.target.sector,
+        "camera": scene.target.camera,
+        "ccd": scene.target.ccd,
+        "frames": scene.tstart.len(),
+        "orbits": orbits,
+        "tstart": first,
+        "tstop": last,
+        "rows": rows,
+        "columns": columns,
+        "time_terms": scene.time_terms.name(),
+        "prior_sigma": scene.prior_sigma,
+        "terms": scene.terms,
+        "software": scene.software,
+        "backend": scene.backend,
+    });
+    (human, machine)
+}
+
 fn components(components: usize, pixels: usize) -> String {
     match components {
         0 => "no components".to_owned(),
@@ -138,6 +183,7 @@ fn describe_ffi(header: &FfiHeader) -> (String, Value) {
         "full frame image of {}\n{}",
         header.target,
         output::table(&[
+            ("layout", header.layout.to_string()),
             ("exposure", times(Some(header.tstart), Some(header.tstop))),
             ("date", header.date_obs.clone().unwrap_or_else(unknown)),
             (
@@ -145,13 +191,14 @@ fn describe_ffi(header: &FfiHeader) -> (String, Value) {
                 format!("{} x {} pixels in HDU {}, {storage}", header.rows, header.columns, header.hdu)
             ),
             ("science area", format!("up to {0} x {0} pixels", header.largest_cutout())),
-            ("unit", header.unit.clone().unwrap_or_else(unknown)),
+            ("unit", unit(header)),
             ("quality flags", header.quality.to_string()),
             ("pipeline", header.pipeline.clone().unwrap_or_else(unknown)),
         ])
     );
     let machine = json!({
         "kind": "full frame image",
+        "layout": header.layout.to_string(),
         "sector": header.target.sector,
         "camera": header.target.camera,
         "ccd": header.target.ccd,
@@ -168,6 +215,7 @@ fn describe_ffi(header: &FfiHeader) -> (String, Value) {
             Storage::Tiles => Some("tiles"),
         },
         "unit": header.unit,
+        "scale": header.scale,
         "quality": header.quality,
         "exposure_days": header.exposure,
         "pipeline": header.pipeline,
@@ -175,4 +223,13 @@ fn describe_ffi(header: &FfiHeader) -> (String, Value) {
         "boresight": header.boresight,
     });
     (human, machine)
+}
+
+/// The unit of the pixels in the file and what is made of it.
+fn unit(header: &FfiHeader) -> String {
+    let unit = header.unit.as_deref().unwrap_or("unknown");
+    if header.scale == 1.0 {
+        return unit.to_owned();
+    }
+    format!("{unit}, divided by {:.1} s when read", 1.0 / header.scale)
 }

@@ -5,9 +5,11 @@ mod correct;
 mod demo;
 mod devices;
 mod fit;
+mod flag;
 mod info;
 mod model;
 mod plot;
+mod scene;
 mod simulate;
 
 use std::path::Path;
@@ -25,6 +27,8 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Fit(args) => fit::run(args),
         Command::Model(args) => model::run(args),
         Command::Correct(args) => correct::run(args),
+        Command::Flag(args) => flag::run(args),
+        Command::Scene(command) => scene::run(command),
         Command::Plot(args) => plot::run(args),
         Command::Info(args) => info::run(args),
         Command::Simulate(args) => simulate::run(args),

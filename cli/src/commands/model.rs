@@ -121,7 +121,7 @@ fn write<B: Backend>(
 }
 
 /// Numbers as the command line writes them, runs as ranges.
-fn list(numbers: &[usize]) -> String {
+pub(super) fn list(numbers: &[usize]) -> String {
     let runs = numbers.chunk_by(|a, b| a + 1 == *b).map(|run| match run {
         [first, .., last] => format!("{first}..{}", last + 1),
         [only] => only.to_string(),

@@ -15,7 +15,11 @@ pub(super) fn run(args: &Simulate) -> Result<(), Failure> {
     limit_threads(args.threads)?;
     // What the settings refuse was asked for on the command line.
     let simulation = Simulation::new(args.settings()).map_err(|error| Failure::Usage(error.to_string()))?;
-    let options = WriteOptions { compression: args.compression.into(), overwrite: args.overwrite };
+    let options = WriteOptions {
+        layout: args.layout.into(),
+        compression: args.compression.into(),
+        overwrite: args.overwrite,
+    };
     let start = Instant::now();
     let written = simulation.write(&args.out_dir, options, &bar)?;
     tracing::info!(frames = written.frames.len(), seconds = start.elapsed().as_secs_f64(), "simulated");

@@ -6,6 +6,7 @@ mod elementwise;
 mod indexing;
 mod linear_algebra;
 mod manipulation;
+mod scene;
 mod searching;
 mod sparse;
 mod spline;
@@ -30,6 +31,7 @@ pub(crate) fn cases<B: Backend>() -> Vec<Case<B>> {
         tiles::cases(),
         text::cases(),
         background::cases(),
+        scene::cases(),
     ]
     .into_iter()
     .flatten()
