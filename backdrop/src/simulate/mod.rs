@@ -25,6 +25,7 @@ mod light;
 mod pointing;
 mod settings;
 mod stars;
+mod target_pixels;
 #[cfg(test)]
 mod tests;
 mod write;

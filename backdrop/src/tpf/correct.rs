@@ -58,16 +58,7 @@ pub struct Corrected {
 /// Subtracts a model from a target pixel file, as the [module](super) says. `sigma`, if it is
 /// given, is added to the standard deviation of the flux in quadrature.
 ///
-/// ```
-/// use array_api::Cpu;
-/// use backdrop::file::Model;
-/// use backdrop::tpf::{CorrectOptions, TargetPixelFile, correct};
-///
-/// fn brightest(tpf: &TargetPixelFile, model: &Model) -> backdrop::error::Result<f32> {
-///     let corrected = correct(&Cpu::new(), tpf, model, CorrectOptions::default(), None)?;
-///     Ok(corrected.flux.iter().copied().fold(f32::NAN, f32::max))
-/// }
-/// ```
+/// There is an example at [`TargetPixelFile`].
 ///
 /// # Errors
 /// [`Error::WrongTarget`] if the file is of another sector, camera or CCD than the model;
@@ -131,9 +122,9 @@ pub fn correct<B: Backend>(
     };
     let (model_rows, model_columns) = part.science(corner);
     let evaluator = Evaluator::new(xp, model, &model_rows, &model_columns)?;
-    let average = options.average.then(|| {
-        model.average_frame.select(Axis(0), &model_rows).select(Axis(1), &model_columns)
-    });
+    let average = options
+        .average
+        .then(|| model.average_frame.select(Axis(0), &model_rows).select(Axis(1), &model_columns));
     let mut distinct: Vec<usize> = order.iter().map(|&(frame, _)| frame).collect();
     distinct.dedup();
     let batch = BATCH_BYTES / (model_rows.len() * model_columns.len() * size_of::<f64>());
@@ -223,7 +214,13 @@ fn frames_of(tpf: &TargetPixelFile, model: &Model) -> Vec<Option<usize>> {
 /// Which frames of a model have weights.
 fn fitted_frames(model: &Model) -> Vec<bool> {
     let finite = |row: ndarray::ArrayView1<f64>| row.iter().all(|weight| weight.is_finite());
-    model.weights1.rows().into_iter().zip(model.weights2.rows()).map(|(w1, w2)| finite(w1) && finite(w2)).collect()
+    model
+        .weights1
+        .rows()
+        .into_iter()
+        .zip(model.weights2.rows())
+        .map(|(w1, w2)| finite(w1) && finite(w2))
+        .collect()
 }
 
 /// From the first to the last of some times.

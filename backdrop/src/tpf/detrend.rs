@@ -109,7 +109,10 @@ mod tests {
     /// Two series of the same variance that are orthogonal to one another and to a constant.
     fn waves(count: usize) -> Array2<f64> {
         let phase = |i: usize| 2.0 * std::f64::consts::PI * i as f64 / count as f64;
-        Array2::from_shape_fn((count, 2), |(i, j)| if j == 0 { phase(i).sin() } else { (3.0 * phase(i)).cos() })
+        Array2::from_shape_fn(
+            (count, 2),
+            |(i, j)| if j == 0 { phase(i).sin() } else { (3.0 * phase(i)).cos() },
+        )
     }
 
     #[test]

@@ -125,11 +125,21 @@ impl LightCurve {
             fits.text("WCSNAMEP", "PHYSICAL", "name of world coordinate system alternate P")?;
             fits.integer("WCSAXESP", 2, "number of WCS physical axes")?;
             let first_column = column + FIRST_SCIENCE_COLUMN as i64 + 1;
-            for (axis, name, thing, first) in [(1, "RAWX", "column", first_column), (2, "RAWY", "row", row + 1)] {
-                fits.text(&format!("CTYPE{axis}P"), name, &format!("physical WCS axis {axis} type CCD {thing}"))?;
+            for (axis, name, thing, first) in
+                [(1, "RAWX", "column", first_column), (2, "RAWY", "row", row + 1)]
+            {
+                fits.text(
+                    &format!("CTYPE{axis}P"),
+                    name,
+                    &format!("physical WCS axis {axis} type CCD {thing}"),
+                )?;
                 fits.text(&format!("CUNIT{axis}P"), "PIXEL", &format!("physical WCS axis {axis} unit"))?;
                 fits.integer(&format!("CRPIX{axis}P"), 1, &format!("reference CCD {thing}"))?;
-                fits.real(&format!("CRVAL{axis}P"), first as f64, &format!("value at reference CCD {thing}"))?;
+                fits.real(
+                    &format!("CRVAL{axis}P"),
+                    first as f64,
+                    &format!("value at reference CCD {thing}"),
+                )?;
                 fits.real(&format!("CDELT{axis}P"), 1.0, &format!("physical WCS axis {axis} step"))?;
             }
         }
@@ -224,8 +234,8 @@ mod tests {
 
     #[test]
     fn the_region_nearest_to_the_centre_is_taken() {
-        // Median 1, median deviation 1 (of 0, 0, 1, 1, 1 ... as often as not): the cut is at
-        // 1 + 3 * 1.4826, and of the two regions above it one holds the centre.
+        // Of 25 pixels 9 are 0 and 9 are 2: the median is 2, the median absolute deviation 2, and
+        // the cut 2 + 2 * 1.4826 * 2 = 7.9.
         let flux = images([
             [0.0, 2.0, 0.0, 9.0, 9.0],
             [2.0, 0.0, 2.0, 2.0, 0.0],
@@ -233,7 +243,7 @@ mod tests {
             [2.0, 0.0, 0.0, 9.0, 0.0],
             [9.0, 2.0, 0.0, 2.0, 9.0],
         ]);
-        let mask = threshold_mask(&flux, 3.0);
+        let mask = threshold_mask(&flux, 2.0);
         let taken: Vec<_> = mask.indexed_iter().filter(|(_, taken)| **taken).map(|(at, _)| at).collect();
         // Not (4, 4), which touches (3, 3) by a corner only.
         assert_eq!(taken, [(2, 2), (2, 3), (3, 3)]);

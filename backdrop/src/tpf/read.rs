@@ -139,7 +139,9 @@ fn read_corner(file: &Reader) -> Result<Option<(i64, i64)>> {
             Some((other, position)) if position != corner => {
                 return Err(refused(
                     file.path(),
-                    format!("1CRV{other}P, 2CRV{other}P and 1CRV{column}P, 2CRV{column}P contradict one another"),
+                    format!(
+                        "1CRV{other}P, 2CRV{other}P and 1CRV{column}P, 2CRV{column}P contradict one another"
+                    ),
                 ));
             }
             _ => found = Some((column, corner)),
@@ -154,8 +156,11 @@ fn read_target(file: &mut Reader) -> Result<Target> {
     if ["SECTOR", "CAMERA", "CCD"].iter().any(|keyword| file.number::<u32>(keyword).is_none()) {
         file.select(TABLE)?;
     }
-    let target =
-        Target { sector: file.require("SECTOR")?, camera: file.require("CAMERA")?, ccd: file.require("CCD")? };
+    let target = Target {
+        sector: file.require("SECTOR")?,
+        camera: file.require("CAMERA")?,
+        ccd: file.require("CCD")?,
+    };
     if target.sector == 0 || !(1..=4).contains(&target.camera) || !(1..=4).contains(&target.ccd) {
         return Err(refused(file.path(), format!("there is no {target}")));
     }

@@ -144,10 +144,8 @@ impl Done {
     fn human(&self, path: &Path) -> String {
         let Corrected { frames, corrected, unmatched, unfitted, pixels_outside, .. } = &self.corrected;
         let (_, rows, columns) = self.corrected.flux.dim();
-        let reasons = [
-            (*unmatched, "in no frame of the model"),
-            (*unfitted, "in frames that were not fitted"),
-        ];
+        let reasons =
+            [(*unmatched, "in no frame of the model"), (*unfitted, "in frames that were not fitted")];
         let mut rest: String = reasons
             .iter()
             .filter(|(count, _)| *count > 0)
@@ -197,8 +195,12 @@ mod tests {
 
     #[test]
     fn corrected_files_are_named_after_the_target_pixel_files() {
-        let name = |path: &str, dir: Option<&str>| with_suffix(Path::new(path), "backdrop", dir.map(Path::new));
-        assert_eq!(name("a/tess_11x11.5_astrocut.fits", None), Path::new("a/tess_11x11.5_astrocut_backdrop.fits"));
+        let name =
+            |path: &str, dir: Option<&str>| with_suffix(Path::new(path), "backdrop", dir.map(Path::new));
+        assert_eq!(
+            name("a/tess_11x11.5_astrocut.fits", None),
+            Path::new("a/tess_11x11.5_astrocut_backdrop.fits")
+        );
         assert_eq!(name("tess_tp.fits", Some("out")), Path::new("out/tess_tp_backdrop.fits"));
         assert_eq!(name("tess", None), Path::new("tess_backdrop.fits"));
     }
