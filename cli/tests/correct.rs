@@ -120,11 +120,7 @@ fn nothing_is_replaced_or_corrected_twice() {
     let twice = format!("its background was subtracted already, with the model {MODEL}");
     one_error(&["a_backdrop.fits"], 1, &twice);
 
-    one_error(
-        &["a.fits", "--corner", "30,21", "--out", "x.fits"],
-        1,
-        "is at row 30, column 20, not at 30,21",
-    );
+    one_error(&["a.fits", "--corner", "30,21", "--out", "x.fits"], 1, "is at row 30, column 20, not 30, 21");
     one_error(&["b.fits", "--average"], 1, "b.fits: the model has no average frame to subtract");
     one_error(&["b.fits", "--lightcurve", "--detrend"], 1, "no jitter or background components");
     one_error(&["b.fits", "--lightcurve", "--threshold", "1e9"], 1, "b.fits: no pixel reaches the threshold");

@@ -16,7 +16,8 @@ impl Simulation {
     /// says, as a target pixel file with a cadence for each frame.
     ///
     /// As in the files of the SPOC pipeline an estimate of the background, here the mean of the
-    /// true one over the pixels, is in `FLUX_BKG` and has been subtracted from `FLUX`.
+    /// true one over the pixels, is in `FLUX_BKG` and has been subtracted from `FLUX`. It is
+    /// rounded to whole electrons/s, so that the sum of both is the frame to the last bit.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if there are no pixels or they are not all in the frames;
@@ -46,7 +47,7 @@ impl Simulation {
             self.read(index, &mut frame)?;
             self.truth(index, &mut truth)?;
             let sum: f64 = pixels.iter().map(|&pixel| f64::from(truth[pixel])).sum();
-            let mean = (sum / pixels.len() as f64) as f32;
+            let mean = (sum / pixels.len() as f64).round() as f32;
             flux.extend(pixels.iter().map(|&pixel| frame[pixel] - mean));
             uncertainty.extend(pixels.iter().map(|&pixel| self.detector.uncertainty(frame[pixel])));
             background.extend(pixels.iter().map(|_| mean));

@@ -90,7 +90,7 @@ pub fn correct<B: Backend>(
         ))
     })?;
 
-    let frames = frames_of(tpf, model);
+    let frames = frames_of(tpf, &model.tstart, &model.tstop);
     let fitted = fitted_frames(model);
     let unmatched = frames.iter().filter(|frame| frame.is_none()).count();
     if unmatched == cadences {
@@ -190,9 +190,9 @@ impl Part {
 }
 
 /// Of each cadence, the frame within whose exposure its middle lies at the spacecraft.
-fn frames_of(tpf: &TargetPixelFile, model: &Model) -> Vec<Option<usize>> {
-    let middle = |frame: usize| (model.tstart[frame] + model.tstop[frame]) / 2.0;
-    let mut sorted: Vec<usize> = (0..model.tstart.len()).filter(|&frame| middle(frame).is_finite()).collect();
+pub(super) fn frames_of(tpf: &TargetPixelFile, tstart: &[f64], tstop: &[f64]) -> Vec<Option<usize>> {
+    let middle = |frame: usize| (tstart[frame] + tstop[frame]) / 2.0;
+    let mut sorted: Vec<usize> = (0..tstart.len()).filter(|&frame| middle(frame).is_finite()).collect();
     sorted.sort_by(|&a, &b| middle(a).total_cmp(&middle(b)));
     tpf.time
         .iter()
@@ -205,7 +205,7 @@ fn frames_of(tpf: &TargetPixelFile, model: &Model) -> Vec<Option<usize>> {
             let distance = |frame: &usize| (middle(*frame) - time).abs();
             let nearest = near.iter().copied().min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
             // False for a time that is NaN.
-            let within = distance(&nearest) <= (model.tstop[nearest] - model.tstart[nearest]) / 2.0;
+            let within = distance(&nearest) <= (tstop[nearest] - tstart[nearest]) / 2.0;
             within.then_some(nearest)
         })
         .collect()

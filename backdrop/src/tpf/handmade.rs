@@ -59,7 +59,7 @@ impl Made {
         made
     }
 
-    pub fn card(&mut self, keyword: &str, value: impl ToString) -> &mut Self {
+    pub fn card(&mut self, keyword: &str, value: impl std::fmt::Display) -> &mut Self {
         self.cards.push((keyword.to_owned(), value.to_string()));
         self
     }

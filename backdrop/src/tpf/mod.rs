@@ -11,7 +11,8 @@
 //! `2CRP5P`), where 5 is the number of the column of the table; both count from 1 and include
 //! the margins, so that CCD column 45 is science column 0 and CCD row 1 science row 0. (`1CRPX5`
 //! belongs to another system, that of the sky.) astrocut 1.0 to 1.4 leaves these keywords out,
-//! although it means to write them; then [`TargetPixelFile::corner`] has to be given.
+//! although it means to write them; then [`TargetPixelFile::corner`] has to be given, or found by
+//! [`TargetPixelFile::find`].
 //!
 //! **When they were taken.** `TIME` is the middle of a cadence as seen from the barycentre of
 //! the solar system, and `TIMECORR` what was added for that, so that `TIME - TIMECORR` is the
@@ -38,6 +39,7 @@
 mod correct;
 pub mod detrend;
 pub mod lightcurve;
+mod place;
 mod read;
 mod save;
 

@@ -11,6 +11,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   backdrop correct tess-s0012-1-3_279.2_-23.3_11x11_astrocut.fits --model MODEL.fits
   backdrop correct cutouts/*.fits --model MODEL.fits --out-dir corrected
+  backdrop correct cutouts/*.fits --model MODEL.fits --frame FFI.fits --out-dir corrected
   backdrop correct TPF.fits --model MODEL.fits --corner 50,1034
   backdrop correct TPF.fits --model MODEL.fits --lightcurve --detrend
 
@@ -41,6 +42,9 @@ pub(crate) struct Correct {
     /// of astrocut 1.0 to 1.4): 2CRV5P - 1 and 1CRV5P - 45
     #[arg(long, value_name = "ROW,COLUMN", allow_hyphen_values = true)]
     pub(crate) corner: Option<Corner>,
+    /// A full frame image that the cut-outs were made from, to find the place of their pixels in
+    #[arg(long, value_name = "FFI", conflicts_with = "corner")]
+    pub(crate) frame: Option<PathBuf>,
     /// Write a simple-aperture light curve, too, before and after the correction
     #[arg(long, conflicts_with = "average")]
     pub(crate) lightcurve: bool,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use array_api::{Device, dispatch};
+use backdrop::ffi::{FfiHeader, FfiSource};
 use backdrop::file::Model;
 use backdrop::output::WholeFile;
 use backdrop::progress::Progress;
@@ -25,6 +26,7 @@ pub(super) fn run(args: &Correct) -> Result<(), Failure> {
     let bar = speak(args.speech);
     let device = device(&args.compute)?;
     let model = Model::load(&args.model)?;
+    let frame = args.frame.as_deref().map(open_frame).transpose()?;
     if let Some(dir) = &args.out_dir {
         make_dir(dir)?;
     }
@@ -33,7 +35,7 @@ pub(super) fn run(args: &Correct) -> Result<(), Failure> {
     bar.start("correcting", args.files.len());
     for path in &args.files {
         interrupt::check()?;
-        match correct_file(&device, path, &model, args) {
+        match correct_file(&device, path, &model, frame.as_ref(), args) {
             Ok(done) => {
                 machine.push(done.machine(path));
                 if !args.speech.json {
@@ -75,7 +77,13 @@ struct Done {
     corrected: Corrected,
 }
 
-fn correct_file(device: &Device, path: &Path, model: &Model, args: &Correct) -> Result<Done, Failure> {
+fn correct_file(
+    device: &Device,
+    path: &Path,
+    model: &Model,
+    frame: Option<&FfiSource>,
+    args: &Correct,
+) -> Result<Done, Failure> {
     let out = args.out.clone().unwrap_or_else(|| with_suffix(path, "backdrop", args.out_dir.as_deref()));
     let light_curve_out = args.lightcurve.then(|| with_suffix(&out, "lightcurve", None));
     // Tried before the work is begun; dropped at once.
@@ -83,27 +91,8 @@ fn correct_file(device: &Device, path: &Path, model: &Model, args: &Correct) -> 
         WholeFile::create(out, args.overwrite)?;
     }
     let mut tpf = TargetPixelFile::open(path)?;
-    let given = args.corner.map(|corner| (corner.row, corner.column));
-    if let (Some(said), Some(given)) = (tpf.corner, given)
-        && said != given
-    {
-        return Err(Failure::Data(format!(
-            "{}: its first pixel is at row {}, column {}, not at {},{}; leave --corner out",
-            path.display(),
-            said.0,
-            said.1,
-            given.0,
-            given.1
-        )));
-    }
-    tpf.corner = tpf.corner.or(given);
-    let Some(corner) = tpf.corner else {
-        return Err(Failure::Data(format!(
-            "{}: it does not say where its pixels are on the CCD (1CRV5P, 2CRV5P); \
-             give the science row and column of the first one by --corner",
-            path.display()
-        )));
-    };
+    let corner = place(&tpf, frame, args)?;
+    tpf.corner = Some(corner);
     let options = CorrectOptions { average: args.average };
     let named = |error| named(path, &Failure::from(error));
     let corrected = dispatch!(device, |xp| correct(xp, &tpf, model, options, None)).map_err(named)?;
@@ -123,6 +112,33 @@ fn correct_file(device: &Device, path: &Path, model: &Model, args: &Correct) -> 
         tracing::info!(file = %out.display(), "saved");
     }
     Ok(Done { out, light_curve, corner, corrected })
+}
+
+/// A full frame image with all of its science pixels.
+fn open_frame(path: &Path) -> Result<FfiSource, Failure> {
+    let size = FfiHeader::read(path)?.largest_cutout();
+    Ok(FfiSource::open(vec![path.to_owned()], Some(size))?)
+}
+
+/// The science row and column of the first pixel: what the file says, or else what `--corner` or
+/// `--frame` do.
+fn place(tpf: &TargetPixelFile, frame: Option<&FfiSource>, args: &Correct) -> Result<(i64, i64), Failure> {
+    let refused = |reason: String| Failure::Data(format!("{}: {reason}", tpf.path.display()));
+    match (tpf.corner, args.corner.map(|corner| (corner.row, corner.column))) {
+        (Some(said), Some(given)) if said != given => Err(refused(format!(
+            "it says that its first pixel is at row {}, column {}, not {}, {}",
+            said.0, said.1, given.0, given.1
+        ))),
+        (Some(corner), _) | (None, Some(corner)) => Ok(corner),
+        (None, None) => match frame {
+            Some(frame) => Ok(tpf.find(frame, 0)?),
+            None => Err(refused(
+                "it does not say where its pixels are on the CCD (1CRV5P, 2CRV5P); give a frame that it \
+                 was cut from by --frame, or the science row and column of its first pixel by --corner"
+                    .to_owned(),
+            )),
+        },
+    }
 }
 
 /// A failure whose message names the file at fault.
