@@ -3,7 +3,7 @@
 //! TESScut copies pixels bit by bit. So of all places in a frame only one, but for accidents that
 //! are reported, holds the same numbers as the cadence that was cut from it.
 
-use ndarray::ArrayView2;
+use ndarray::Array2;
 
 use super::TargetPixelFile;
 use super::correct::frames_of;
@@ -50,11 +50,11 @@ impl TargetPixelFile {
         if let Some(background) = self.background.as_ref().filter(|_| self.background_subtracted) {
             cut += &background.index_axis(ndarray::Axis(0), cadence);
         }
-        let image = match ArrayView2::from_shape((rows, columns), &image) {
+        let image = match Array2::from_shape_vec((rows, columns), image) {
             Ok(image) => image,
             Err(error) => unreachable!("a frame has all its pixels: {error}"),
         };
-        match places(cut.view(), image)[..] {
+        match places(&cut, &image)[..] {
             [corner] => Ok(corner),
             [] => Err(refused(format!("its pixels are nowhere in {}", info.name))),
             [..] => Err(refused(format!("its pixels are in several places of {}", info.name))),
@@ -63,9 +63,13 @@ impl TargetPixelFile {
 }
 
 /// The places of the first pixel of `cut`, (row, column), where all of its pixels that lie within
-/// `image` have the same values, the middle one being among them.
-fn places(cut: ArrayView2<f32>, image: ArrayView2<f32>) -> Vec<(i64, i64)> {
-    let middle = (cut.nrows() / 2, cut.ncols() / 2);
+/// `image` have the same values, among them the one nearest to the middle that has a value.
+fn places(cut: &Array2<f32>, image: &Array2<f32>) -> Vec<(i64, i64)> {
+    let distance = |&(row, column): &(usize, usize)| {
+        (2 * row).abs_diff(cut.nrows()) + (2 * column).abs_diff(cut.ncols())
+    };
+    let finite = cut.indexed_iter().filter(|(_, pixel)| pixel.is_finite());
+    let Some(middle) = finite.map(|(position, _)| position).min_by_key(distance) else { return Vec::new() };
     let value = cut[middle];
     let same_at = |corner: (i64, i64)| {
         cut.indexed_iter().all(|((row, column), pixel)| {
@@ -85,13 +89,12 @@ fn places(cut: ArrayView2<f32>, image: ArrayView2<f32>) -> Vec<(i64, i64)> {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Array2;
-
     use super::*;
 
     #[test]
     fn a_cut_out_is_found_within_and_over_the_edges() {
-        // All pixels differ, but for one without a value and one that repeats another.
+        // All pixels differ, but for one without a value, in the middle of the first cut-out,
+        // and one that repeats another.
         let mut image = Array2::from_shape_fn((20, 30), |(row, column)| (100 * row + column) as f32);
         image[(4, 4)] = f32::NAN;
         image[(10, 10)] = image[(3, 3)];
@@ -102,15 +105,15 @@ mod tests {
                 let (Ok(row), Ok(column)) = position else { return f32::NAN };
                 image.get((row, column)).copied().unwrap_or(f32::NAN)
             });
-            assert_eq!(places(cut.view(), image.view()), [corner]);
+            assert_eq!(places(&cut, &image), [corner]);
             let other = &cut + 0.25;
-            assert_eq!(places(other.view(), image.view()), []);
+            assert_eq!(places(&other, &image), []);
         }
     }
 
     #[test]
     fn what_is_everywhere_is_in_several_places() {
         let image = Array2::<f32>::zeros((3, 4));
-        assert_eq!(places(Array2::zeros((1, 1)).view(), image.view()).len(), 12);
+        assert_eq!(places(&Array2::zeros((1, 1)), &image).len(), 12);
     }
 }
