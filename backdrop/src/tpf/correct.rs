@@ -14,6 +14,13 @@ use crate::file::Model;
 const BATCH_BYTES: usize = 64 << 20;
 
 /// How [`correct`] corrects.
+///
+/// ```
+/// use backdrop::tpf::CorrectOptions;
+///
+/// // By default the model alone is subtracted.
+/// assert_eq!(CorrectOptions::default(), CorrectOptions { average: false });
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CorrectOptions {
     /// Whether to subtract the model's average frame, too, which leaves of a star only what
@@ -23,9 +30,21 @@ pub struct CorrectOptions {
 
 /// What gives the standard deviation of a model in electrons/s, of shape (frames, rows, columns),
 /// for positions in the model's list of frames, science rows and science columns.
+///
+/// ```
+/// use backdrop::tpf::Sigma;
+/// use ndarray::Array3;
+///
+/// let half: &Sigma = &|frames, rows, columns| {
+///     Ok(Array3::from_elem((frames.len(), rows.len(), columns.len()), 0.5))
+/// };
+/// assert_eq!(half(&[7], &[0, 1], &[5])?.dim(), (1, 2, 1));
+/// # Ok::<(), backdrop::error::Error>(())
+/// ```
 pub type Sigma<'a> = dyn Fn(&[usize], &[usize], &[usize]) -> Result<Array3<f64>> + 'a;
 
-/// A target pixel file with its background subtracted.
+/// A target pixel file with its background subtracted. There is an example at
+/// [`TargetPixelFile`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Corrected {
     /// The corrected flux, (cadences, rows, columns), in electrons/s; NaN where there is no
