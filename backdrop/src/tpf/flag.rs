@@ -68,7 +68,7 @@ impl CadenceFlags {
         let background: Vec<f64> =
             of_pixels.rows().into_iter().map(|frame| frame.sum() / pixels.len() as f64).collect();
         let flags = thresholds.flags(&model.middles(), &background);
-        let cadences = frames_of(tpf, model);
+        let cadences = frames_of(tpf, &model.tstart, &model.tstop);
         let of_cadences = |of_frame: &dyn Fn(usize) -> f64| -> Vec<f64> {
             cadences.iter().map(|frame| frame.map_or(f64::NAN, of_frame)).collect()
         };
