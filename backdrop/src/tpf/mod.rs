@@ -25,7 +25,7 @@
 //!
 //! **What the correction does.** `FLUX + FLUX_BKG` is what the detector measured: the SPOC
 //! pipeline has subtracted its own estimate `FLUX_BKG` from `FLUX`, and in TESScut files it is
-//! zero. That sum is kept. [`correct`] makes
+//! zero. That sum is kept. [`correct()`] makes
 //!
 //! ```text
 //! FLUX     = measured flux - model (- average frame)
@@ -34,7 +34,8 @@
 //!
 //! Cadences that belong to no frame, or to one that was not fitted, become NaN, and so do pixels
 //! outside of the part of the CCD that the model was fitted to, the CCD's margins among them:
-//! there is no background for them, and a number there would pass for a corrected one.
+//! there is no background for them, and a number there would pass for a corrected one. All else,
+//! `FLUX_BKG_ERR` among it, stays as it was.
 
 mod correct;
 pub mod detrend;
