@@ -86,12 +86,11 @@ impl Writer {
         self.column(number, values)
     }
 
-    /// Adds a column to the current table, behind the others. Each row has an array of `shape`,
-    /// slowest axis first.
+    /// Adds a column to the current table, which has no heap of arrays of variable length, behind
+    /// the other columns. Each row has an array of `shape`, slowest axis first.
     ///
     /// # Errors
-    /// [`Error::Fits`] if the table has data behind its rows (a heap), or another number of rows
-    /// than `values` is for.
+    /// [`Error::Fits`] if the table has another number of rows than `values` is for.
     pub fn append_column<T: Number>(
         &mut self,
         name: &str,
@@ -177,5 +176,148 @@ impl Memory {
         // SAFETY: a new block of that length, which nothing else points into.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), address.cast(), bytes.len()) };
         Some(Self { address, length: bytes.len() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::handmade::{Hdu, file_of};
+    use super::super::{BLOCK, Column, Reader, Values};
+    use super::*;
+
+    const PATH: &str = "a.fits";
+
+    /// A file of ours, with checksums: an image, a table, an image.
+    fn written() -> Vec<u8> {
+        let mut file = Writer::new(Path::new(PATH)).unwrap();
+        file.image::<u8>("PRIMARY", &[], &[]).unwrap();
+        let columns = [
+            Column { name: "time", unit: "d", values: Values::F64(&[1.0, 2.0, 3.0]) },
+            Column { name: "count", unit: "", values: Values::I32(&[1, 2, 3]) },
+        ];
+        file.table("TABLE", &columns).unwrap();
+        file.image("LAST", &[2, 2], &[1.0_f32, 2.0, 3.0, 4.0]).unwrap();
+        file.bytes().unwrap().to_vec()
+    }
+
+    /// The same without checksums, by hand.
+    fn plain() -> Vec<u8> {
+        let table = Hdu::image(8, &[2, 4], vec![0; 8]).set("XTENSION", "'BINTABLE'");
+        let table = table.card("TFIELDS", 1).card("TTYPE1", "'count'").card("TFORM1", "'J'");
+        file_of(&[Hdu::primary(), table, Hdu::image(8, &[3], vec![7; 3])])
+    }
+
+    fn edit(bytes: &[u8]) -> Writer {
+        Writer::edit(Path::new(PATH), bytes).unwrap()
+    }
+
+    /// The sums of all HDUs are right.
+    fn check_sums(bytes: &[u8]) {
+        let mut file = Reader::open_bytes(Path::new(PATH), bytes).unwrap();
+        for hdu in 0..file.hdus() {
+            file.select(hdu).unwrap();
+            file.check_sum().unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_only_looked_at_keeps_all_its_bytes() {
+        for bytes in [written(), plain()] {
+            let mut file = edit(&bytes);
+            assert!(file.bytes().unwrap() == bytes);
+            let mut file = edit(&bytes);
+            for hdu in 0..3 {
+                file.select(hdu).unwrap();
+            }
+            assert!(file.bytes().unwrap() == bytes);
+        }
+    }
+
+    #[test]
+    fn cells_are_replaced_in_their_place() {
+        let bytes = written();
+        let mut file = edit(&bytes);
+        file.select(1).unwrap();
+        file.replace_column("TIME", &[1.5, f64::NAN, -0.0]).unwrap();
+        let changed = file.bytes().unwrap().to_vec();
+        check_sums(&changed);
+        assert_eq!(changed.len(), bytes.len());
+        let data = 3 * BLOCK;
+        let different: Vec<_> = (0..bytes.len()).filter(|&at| bytes[at] != changed[at]).collect();
+        // The checksums of the table's header, and the first 8 of the 12 bytes of its rows.
+        assert!(
+            different
+                .iter()
+                .all(|&at| (BLOCK..2 * BLOCK).contains(&at) || (data - BLOCK..data).contains(&at))
+        );
+        let mut file = Reader::open_bytes(Path::new(PATH), &changed).unwrap();
+        file.select(1).unwrap();
+        let time = file.numbers::<f64>("time").unwrap();
+        assert_eq!((time[0], time[2].to_bits()), (1.5, (-0.0_f64).to_bits()));
+        assert!(time[1].is_nan());
+        assert_eq!(file.numbers::<i32>("count").unwrap(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_column_is_added_behind_the_others() {
+        for (bytes, rows) in [(written(), 3), (plain(), 2)] {
+            let mut file = edit(&bytes);
+            file.select(1).unwrap();
+            // Wider than a block, so that all that follows moves.
+            let values: Vec<f32> = (0..rows * 1000).map(|value| value as f32).collect();
+            file.append_column("cube", "e-/s", &[20, 50], &values).unwrap();
+            let changed = file.bytes().unwrap().to_vec();
+            check_sums(&changed);
+            let mut file = Reader::open_bytes(Path::new(PATH), &changed).unwrap();
+            assert_eq!(file.hdus(), 3);
+            file.select(1).unwrap();
+            assert_eq!(file.arrays("cube").unwrap(), (vec![20, 50], values));
+            let counts: Vec<i32> = file.numbers("count").unwrap();
+            assert_eq!(counts, if rows == 3 { vec![1, 2, 3] } else { vec![0, 0] });
+            file.select(2).unwrap();
+            assert_eq!(file.image().unwrap().unwrap().shape.len(), if rows == 3 { 2 } else { 1 });
+            assert_eq!(changed[changed.len() - BLOCK..], bytes[bytes.len() - BLOCK..]);
+        }
+    }
+
+    #[test]
+    fn keywords_are_changed_and_headers_grow() {
+        for bytes in [written(), plain()] {
+            let mut file = edit(&bytes);
+            file.select(0).unwrap();
+            for line in 0..100 {
+                file.history(&format!("line {line}")).unwrap();
+            }
+            file.select(1).unwrap();
+            file.flag("BACKAPP", false, "").unwrap();
+            file.flag("BACKAPP", true, "").unwrap();
+            file.text("NAME", "a", "").unwrap();
+            file.text("NAME", "b", "").unwrap();
+            let changed = file.bytes().unwrap().to_vec();
+            check_sums(&changed);
+            let mut file = Reader::open_bytes(Path::new(PATH), &changed).unwrap();
+            let header =
+                String::from_utf8_lossy(&changed[..usize::try_from(file.end()).unwrap()]).into_owned();
+            assert_eq!(header.matches("HISTORY line ").count(), 100);
+            file.select(1).unwrap();
+            assert_eq!((file.flag("BACKAPP"), file.text("NAME").as_deref()), (Some(true), Some("b")));
+            // The last HDU has moved, and nothing else has become of it.
+            assert_eq!(changed[changed.len() - 2 * BLOCK..], bytes[bytes.len() - 2 * BLOCK..]);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let bytes = plain();
+        let mut file = edit(&bytes);
+        file.select(1).unwrap();
+        let message = file.replace_column("count", &[1_i32]).unwrap_err().to_string();
+        assert_eq!(message, "a.fits: column count has 2 rows of 1 values, not 1");
+        let message = file.append_column("more", "", &[2], &[1.0_f32]).unwrap_err().to_string();
+        assert_eq!(message, "a.fits: 2 rows of 2 values asked for, not 1");
+        assert!(file.replace_column("absent", &[1_i32, 2]).is_err());
+        assert!(file.select(3).is_err());
+        assert!(Writer::edit(Path::new(PATH), b"").is_err());
+        assert!(Writer::edit(Path::new(PATH), &bytes[..BLOCK + 100]).is_err());
     }
 }

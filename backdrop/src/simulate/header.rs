@@ -11,7 +11,7 @@ use super::pointing::Pointing;
 use super::settings::SPACECRAFT_CONFIGURATION;
 
 /// By how much light reaches the barycentre of the solar system later, in days.
-const BARYCENTRIC_CORRECTION: f64 = 0.005_678;
+pub(super) const BARYCENTRIC_CORRECTION: f64 = 0.005_678;
 /// Seconds that it takes to read the CCD out.
 const READ_TIME: f64 = 0.02;
 

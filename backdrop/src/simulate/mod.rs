@@ -29,6 +29,7 @@ mod pointing;
 mod settings;
 mod stamp;
 mod stars;
+mod target_pixels;
 #[cfg(test)]
 mod tests;
 mod tica;

@@ -138,15 +138,20 @@ impl Simulation {
         if size == SCIENCE_SIZE { IMAGE_SHAPE } else { (size, FIRST_SCIENCE_COLUMN + size + 1) }
     }
 
-    /// Writes one full frame image.
-    fn write_frame(&self, path: &Path, index: usize, frame: &[f32], options: WriteOptions) -> Result<()> {
-        let Target { camera, ccd, .. } = self.settings.target;
-        let header = Header {
+    /// What the headers of a frame say.
+    pub(super) fn header(&self, index: usize) -> Header<'_> {
+        Header {
             target: self.settings.target,
             info: &self.frames[index],
             index,
             live_time: self.detector.live_time(),
-        };
+        }
+    }
+
+    /// Writes one full frame image.
+    fn write_frame(&self, path: &Path, index: usize, frame: &[f32], options: WriteOptions) -> Result<()> {
+        let Target { camera, ccd, .. } = self.settings.target;
+        let header = self.header(index);
         let mut fits = Writer::new(path)?;
         fits.image::<f32>("PRIMARY", &[], &[])?;
         header.write_primary(&mut fits)?;

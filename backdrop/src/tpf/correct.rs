@@ -14,6 +14,13 @@ use crate::file::Model;
 const BATCH_BYTES: usize = 64 << 20;
 
 /// How [`correct`] corrects.
+///
+/// ```
+/// use backdrop::tpf::CorrectOptions;
+///
+/// // By default the model alone is subtracted.
+/// assert_eq!(CorrectOptions::default(), CorrectOptions { average: false });
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CorrectOptions {
     /// Whether to subtract the model's average frame, too, which leaves of a star only what
@@ -23,9 +30,21 @@ pub struct CorrectOptions {
 
 /// What gives the standard deviation of a model in electrons/s, of shape (frames, rows, columns),
 /// for positions in the model's list of frames, science rows and science columns.
+///
+/// ```
+/// use backdrop::tpf::Sigma;
+/// use ndarray::Array3;
+///
+/// let half: &Sigma = &|frames, rows, columns| {
+///     Ok(Array3::from_elem((frames.len(), rows.len(), columns.len()), 0.5))
+/// };
+/// assert_eq!(half(&[7], &[0, 1], &[5])?.dim(), (1, 2, 1));
+/// # Ok::<(), backdrop::error::Error>(())
+/// ```
 pub type Sigma<'a> = dyn Fn(&[usize], &[usize], &[usize]) -> Result<Array3<f64>> + 'a;
 
-/// A target pixel file with its background subtracted.
+/// A target pixel file with its background subtracted. There is an example at
+/// [`TargetPixelFile`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Corrected {
     /// The corrected flux, (cadences, rows, columns), in electrons/s; NaN where there is no
@@ -58,16 +77,7 @@ pub struct Corrected {
 /// Subtracts a model from a target pixel file, as the [module](super) says. `sigma`, if it is
 /// given, is added to the standard deviation of the flux in quadrature.
 ///
-/// ```
-/// use array_api::Cpu;
-/// use backdrop::file::Model;
-/// use backdrop::tpf::{CorrectOptions, TargetPixelFile, correct};
-///
-/// fn brightest(tpf: &TargetPixelFile, model: &Model) -> backdrop::error::Result<f32> {
-///     let corrected = correct(&Cpu::new(), tpf, model, CorrectOptions::default(), None)?;
-///     Ok(corrected.flux.iter().copied().fold(f32::NAN, f32::max))
-/// }
-/// ```
+/// There is an example at [`TargetPixelFile`].
 ///
 /// # Errors
 /// [`Error::WrongTarget`] if the file is of another sector, camera or CCD than the model;
@@ -99,7 +109,7 @@ pub fn correct<B: Backend>(
         ))
     })?;
 
-    let frames = frames_of(tpf, model);
+    let frames = frames_of(tpf, &model.tstart, &model.tstop);
     let fitted = fitted_frames(model);
     let unmatched = frames.iter().filter(|frame| frame.is_none()).count();
     if unmatched == cadences {
@@ -199,9 +209,9 @@ impl Part {
 }
 
 /// Of each cadence, the frame within whose exposure its middle lies at the spacecraft.
-pub(super) fn frames_of(tpf: &TargetPixelFile, model: &Model) -> Vec<Option<usize>> {
-    let middle = |frame: usize| (model.tstart[frame] + model.tstop[frame]) / 2.0;
-    let mut sorted: Vec<usize> = (0..model.tstart.len()).filter(|&frame| middle(frame).is_finite()).collect();
+pub(super) fn frames_of(tpf: &TargetPixelFile, tstart: &[f64], tstop: &[f64]) -> Vec<Option<usize>> {
+    let middle = |frame: usize| (tstart[frame] + tstop[frame]) / 2.0;
+    let mut sorted: Vec<usize> = (0..tstart.len()).filter(|&frame| middle(frame).is_finite()).collect();
     sorted.sort_by(|&a, &b| middle(a).total_cmp(&middle(b)));
     tpf.time
         .iter()
@@ -214,7 +224,7 @@ pub(super) fn frames_of(tpf: &TargetPixelFile, model: &Model) -> Vec<Option<usiz
             let distance = |frame: &usize| (middle(*frame) - time).abs();
             let nearest = near.iter().copied().min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
             // False for a time that is NaN.
-            let within = distance(&nearest) <= (model.tstop[nearest] - model.tstart[nearest]) / 2.0;
+            let within = distance(&nearest) <= (tstop[nearest] - tstart[nearest]) / 2.0;
             within.then_some(nearest)
         })
         .collect()

@@ -29,6 +29,28 @@ const COLLECTED: i32 = 1;
 const IN_APERTURE: i32 = 2;
 
 /// The light of a star, before and after the correction, cadence by cadence.
+///
+/// ```
+/// use array_api::Cpu;
+/// use backdrop::fit::{FitOptions, fit};
+/// use backdrop::progress::Silent;
+/// use backdrop::simulate::{Simulation, SimulationSettings};
+/// use backdrop::tpf::{CorrectOptions, LightCurve, TargetPixelFile, correct};
+///
+/// let settings = SimulationSettings { frames: 3, size: 64, flagged_frames: 0, ..Default::default() };
+/// let simulation = Simulation::new(settings)?;
+/// # let dir = tempfile::tempdir()?;
+/// # let (path, out) = (dir.path().join("tpf.fits"), dir.path().join("lightcurve.fits"));
+/// simulation.write_target_pixels(&path, (30, 20), (11, 11), false)?;
+/// let (model, _) = fit(&Cpu::new(), &simulation, &FitOptions::default(), &Silent)?;
+/// let tpf = TargetPixelFile::open(&path)?;
+/// let corrected = correct(&Cpu::new(), &tpf, &model, CorrectOptions::default(), None)?;
+///
+/// let curve = LightCurve::new(&tpf, &corrected, 3.0)?;
+/// assert_eq!((curve.flux.len(), curve.aperture.dim()), (3, (11, 11)));
+/// curve.save(&tpf, "model.fits", &out, false)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct LightCurve {
     /// The pixels that are added up, (rows, columns).
@@ -163,6 +185,16 @@ fn write_object(fits: &mut Writer, tpf: &TargetPixelFile) -> Result<()> {
 }
 
 /// The [threshold mask](self) of some images (cadences, rows, columns), of shape (rows, columns).
+///
+/// ```
+/// use backdrop::tpf::lightcurve::threshold_mask;
+/// use ndarray::arr3;
+///
+/// let image = arr3(&[[[0.0, 1.0, 2.0], [1.0, 90.0, 1.0], [2.0, 80.0, 0.0]]]);
+/// let mask = threshold_mask(&image, 3.0);
+/// assert!(mask[(1, 1)] && mask[(2, 1)]);
+/// assert_eq!(mask.iter().filter(|&&taken| taken).count(), 2);
+/// ```
 #[must_use]
 pub fn threshold_mask(images: &Array3<f32>, threshold: f64) -> Array2<bool> {
     let median_image = images.map_axis(Axis(0), |pixel| {
@@ -234,8 +266,8 @@ mod tests {
 
     #[test]
     fn the_region_nearest_to_the_centre_is_taken() {
-        // Median 1, median deviation 1 (of 0, 0, 1, 1, 1 ... as often as not): the cut is at
-        // 1 + 3 * 1.4826, and of the two regions above it one holds the centre.
+        // Of 25 pixels 9 are 0 and 9 are 2: the median is 2, the median absolute deviation 2, and
+        // the cut 2 + 2 * 1.4826 * 2 = 7.9.
         let flux = images([
             [0.0, 2.0, 0.0, 9.0, 9.0],
             [2.0, 0.0, 2.0, 2.0, 0.0],
@@ -243,7 +275,7 @@ mod tests {
             [2.0, 0.0, 0.0, 9.0, 0.0],
             [9.0, 2.0, 0.0, 2.0, 9.0],
         ]);
-        let mask = threshold_mask(&flux, 3.0);
+        let mask = threshold_mask(&flux, 2.0);
         let taken: Vec<_> = mask.indexed_iter().filter(|(_, taken)| **taken).map(|(at, _)| at).collect();
         // Not (4, 4), which touches (3, 3) by a corner only.
         assert_eq!(taken, [(2, 2), (2, 3), (3, 3)]);

@@ -11,7 +11,8 @@
 //! `2CRP5P`), where 5 is the number of the column of the table; both count from 1 and include
 //! the margins, so that CCD column 45 is science column 0 and CCD row 1 science row 0. (`1CRPX5`
 //! belongs to another system, that of the sky.) astrocut 1.0 to 1.4 leaves these keywords out,
-//! although it means to write them; then [`TargetPixelFile::corner`] has to be given.
+//! although it means to write them; then [`TargetPixelFile::corner`] has to be given, or found by
+//! [`TargetPixelFile::find`].
 //!
 //! **When they were taken.** `TIME` is the middle of a cadence as seen from the barycentre of
 //! the solar system, and `TIMECORR` what was added for that, so that `TIME - TIMECORR` is the
@@ -24,7 +25,7 @@
 //!
 //! **What the correction does.** `FLUX + FLUX_BKG` is what the detector measured: the SPOC
 //! pipeline has subtracted its own estimate `FLUX_BKG` from `FLUX`, and in TESScut files it is
-//! zero. That sum is kept. [`correct`] makes
+//! zero. That sum is kept. [`correct()`] makes
 //!
 //! ```text
 //! FLUX     = measured flux - model (- average frame)
@@ -33,14 +34,21 @@
 //!
 //! Cadences that belong to no frame, or to one that was not fitted, become NaN, and so do pixels
 //! outside of the part of the CCD that the model was fitted to, the CCD's margins among them:
-//! there is no background for them, and a number there would pass for a corrected one.
+//! there is no background for them, and a number there would pass for a corrected one. All else,
+//! `FLUX_BKG_ERR` among it, stays as it was.
 
 mod correct;
 pub mod detrend;
 mod flag;
 pub mod lightcurve;
+mod place;
 mod read;
 mod save;
+
+#[cfg(test)]
+mod handmade;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 
@@ -54,17 +62,30 @@ pub use lightcurve::LightCurve;
 
 /// What is used of a target pixel file, and its bytes.
 ///
-/// ```no_run
+/// ```
 /// use array_api::Cpu;
-/// use backdrop::file::Model;
+/// use backdrop::fit::{FitOptions, fit};
+/// use backdrop::progress::Silent;
+/// use backdrop::simulate::{Simulation, SimulationSettings};
 /// use backdrop::tpf::{CorrectOptions, TargetPixelFile, correct};
 ///
-/// let model = Model::load("tessbackdrop_sector12_camera1_ccd3.fits".as_ref())?;
-/// let tpf = TargetPixelFile::open("tess-s0012-1-3_279.2_-23.3_11x11_astrocut.fits".as_ref())?;
+/// let settings = SimulationSettings { frames: 2, size: 64, flagged_frames: 0, ..Default::default() };
+/// let simulation = Simulation::new(settings)?;
+/// # let dir = tempfile::tempdir()?;
+/// # let (path, out) = (dir.path().join("tpf.fits"), dir.path().join("corrected.fits"));
+/// simulation.write_target_pixels(&path, (30, 20), (11, 11), false)?;
+/// let (model, _) = fit(&Cpu::new(), &simulation, &FitOptions::default(), &Silent)?;
+///
+/// let tpf = TargetPixelFile::open(&path)?;
+/// assert_eq!((tpf.corner, tpf.shape()), (Some((30, 20)), (2, 11, 11)));
 /// let corrected = correct(&Cpu::new(), &tpf, &model, CorrectOptions::default(), None)?;
-/// println!("{} of {} cadences", corrected.corrected, tpf.time.len());
-/// corrected.save(&tpf, "tessbackdrop_sector12_camera1_ccd3.fits", "corrected.fits".as_ref(), false)?;
-/// # Ok::<(), backdrop::error::Error>(())
+/// assert_eq!(corrected.corrected, 2);
+/// corrected.save(&tpf, "model.fits", &out, false)?;
+/// // Both say what the detector measured.
+/// let background = &tpf.background.unwrap();
+/// let difference = (&tpf.flux + background) - (&corrected.flux + &corrected.background);
+/// assert!(difference.iter().all(|difference| difference.abs() < 0.01));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct TargetPixelFile {

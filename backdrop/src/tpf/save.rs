@@ -53,14 +53,12 @@ impl Corrected {
         let mut lines = vec![
             format!("backdrop {version} correct: scattered light subtracted"),
             format!("Model: {model} (made by {})", self.model_software),
-            format!("FLUX is the measured flux (FLUX + FLUX_BKG as they were) less the model{average}"),
-            "FLUX_BKG is what was subtracted".to_owned(),
+            "FLUX: what was measured (FLUX + FLUX_BKG as they were) less FLUX_BKG".to_owned(),
+            format!("FLUX_BKG: the model{average}"),
+            format!("{} of {} cadences corrected; the others are NaN:", self.corrected, self.frames.len()),
             format!(
-                "{} of {} cadences corrected; NaN: {} in no frame of the model, {} in frames not fitted",
-                self.corrected,
-                self.frames.len(),
-                self.unmatched,
-                self.unfitted
+                "{} in no frame of the model, {} in frames that were not fitted",
+                self.unmatched, self.unfitted
             ),
         ];
         if self.pixels_outside > 0 {

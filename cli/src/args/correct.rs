@@ -1,16 +1,16 @@
 //! The flags of `backdrop correct`.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::Args;
 
-use super::{Compute, Speech};
+use super::{Compute, Place, Speech};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   backdrop correct tess-s0012-1-3_279.2_-23.3_11x11_astrocut.fits --model MODEL.fits
   backdrop correct cutouts/*.fits --model MODEL.fits --out-dir corrected
+  backdrop correct cutouts/*.fits --model MODEL.fits --frame FFI.fits --out-dir corrected
   backdrop correct TPF.fits --model MODEL.fits --corner 50,1034
   backdrop correct TPF.fits --model MODEL.fits --lightcurve --detrend
 
@@ -40,10 +40,6 @@ pub(crate) struct Correct {
     /// Add the standard deviation of the model to FLUX_ERR in quadrature
     #[arg(long)]
     pub(crate) add_sigma: bool,
-    /// Science row and column, counted from 0, of the first pixel, for files that do not say (those
-    /// of astrocut 1.0 to 1.4): 2CRV5P - 1 and 1CRV5P - 45
-    #[arg(long, value_name = "ROW,COLUMN", allow_hyphen_values = true)]
-    pub(crate) corner: Option<Corner>,
     /// Write a simple-aperture light curve, too, before and after the correction
     #[arg(long, conflicts_with = "average")]
     pub(crate) lightcurve: bool,
@@ -57,42 +53,9 @@ pub(crate) struct Correct {
     #[arg(long)]
     pub(crate) overwrite: bool,
     #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
     pub(crate) compute: Compute,
     #[command(flatten)]
     pub(crate) speech: Speech,
-}
-
-/// The science row and column of the first pixel of a cut-out, which may lie outside of the
-/// science area.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Corner {
-    pub(crate) row: i64,
-    pub(crate) column: i64,
-}
-
-impl FromStr for Corner {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = |digits: &str| digits.trim().parse::<i16>().ok().map(i64::from);
-        let parts = text.split_once(',').map(|(row, column)| (number(row), number(column)));
-        match parts {
-            Some((Some(row), Some(column))) => Ok(Self { row, column }),
-            _ => Err("write the row and the column, such as 50,1034".to_owned()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_corner_is_two_whole_numbers() {
-        assert_eq!("50,1034".parse(), Ok(Corner { row: 50, column: 1034 }));
-        assert_eq!("-3, -44".parse(), Ok(Corner { row: -3, column: -44 }));
-        for wrong in ["", "50", "50,", "1.5,2", "1,2,3", "99999,0"] {
-            assert!(wrong.parse::<Corner>().is_err(), "{wrong}");
-        }
-    }
 }

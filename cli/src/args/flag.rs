@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Compute, Corner, Speech};
+use super::{Compute, Corner, Place, Speech};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -49,12 +49,11 @@ pub(crate) struct Flag {
     /// Set the mission's flag for scattered light (4096) in QUALITY, too
     #[arg(long, requires = "files")]
     pub(crate) set_quality: bool,
-    /// Science row and column, counted from 0, of the first pixel, for files that do not say
-    #[arg(long, value_name = "ROW,COLUMN", allow_hyphen_values = true, requires = "files")]
-    pub(crate) corner: Option<Corner>,
     /// Replace files that are there already
     #[arg(long)]
     pub(crate) overwrite: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) compute: Compute,
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 mod correct;
 mod flag;
+mod place;
 mod plot;
 mod scene;
 
@@ -20,8 +21,10 @@ use clap_complete::Shell;
 use crate::failure::EXIT_CODES;
 use crate::selection::Selection;
 
-pub(crate) use correct::{Corner, Correct};
+pub(crate) use correct::Correct;
 pub(crate) use flag::Flag;
+use place::Corner;
+pub(crate) use place::Place;
 pub(crate) use plot::{PictureName, Plot};
 pub(crate) use scene::{Scene, SceneFit, SceneModel};
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use array_api::{Backend, dispatch};
+use backdrop::ffi::{FfiHeader, FfiSource};
 use backdrop::file::Model;
 use backdrop::output::WholeFile;
 use backdrop::progress::Progress;
@@ -11,7 +12,7 @@ use backdrop::uncertainty::Uncertainty;
 use serde_json::{Value, json};
 
 use super::{device, make_dir, speak};
-use crate::args::{Corner, Correct};
+use crate::args::{Correct, Place};
 use crate::failure::Failure;
 use crate::progress::Bar;
 use crate::{interrupt, output};
@@ -27,10 +28,11 @@ pub(super) fn run(args: &Correct) -> Result<(), Failure> {
     let bar = speak(args.speech);
     let device = device(&args.compute)?;
     let model = Model::load(&args.model)?;
+    let frame = open_frame(&args.place)?;
     if let Some(dir) = &args.out_dir {
         make_dir(dir)?;
     }
-    let (machine, failed) = dispatch!(&device, |xp| correct_files(xp, &model, args, &bar))?;
+    let (machine, failed) = dispatch!(&device, |xp| correct_files(xp, &model, frame.as_ref(), args, &bar))?;
     if args.speech.json {
         let target = model.target;
         let result = json!({
@@ -75,44 +77,29 @@ pub(super) fn each_file(
     Ok((machine, failed))
 }
 
-/// Reads a target pixel file and where its first pixel is, by itself or as it is given.
-pub(super) fn open(path: &Path, given: Option<Corner>) -> Result<(TargetPixelFile, (i64, i64)), Failure> {
+/// Opens a target pixel file that says where its pixels are, or is told.
+pub(super) fn open(
+    path: &Path,
+    frame: Option<&FfiSource>,
+    place: &Place,
+) -> Result<TargetPixelFile, Failure> {
     let mut tpf = TargetPixelFile::open(path)?;
-    let given = given.map(|corner| (corner.row, corner.column));
-    if let (Some(said), Some(given)) = (tpf.corner, given)
-        && said != given
-    {
-        return Err(Failure::Data(format!(
-            "{}: its first pixel is at row {}, column {}, not at {},{}; leave --corner out",
-            path.display(),
-            said.0,
-            said.1,
-            given.0,
-            given.1
-        )));
-    }
-    tpf.corner = tpf.corner.or(given);
-    match tpf.corner {
-        Some(corner) => Ok((tpf, corner)),
-        None => Err(Failure::Data(format!(
-            "{}: it does not say where its pixels are on the CCD (1CRV5P, 2CRV5P); \
-             give the science row and column of the first one by --corner",
-            path.display()
-        ))),
-    }
+    tpf.corner = Some(corner(&tpf, frame, place)?);
+    Ok(tpf)
 }
 
 /// What became of a target pixel file.
 struct Done {
     out: PathBuf,
     light_curve: Option<(PathBuf, LightCurve)>,
-    corner: (i64, i64),
+    corner: Option<(i64, i64)>,
     corrected: Corrected,
 }
 
 fn correct_files<B: Backend>(
     xp: &B,
     model: &Model,
+    frame: Option<&FfiSource>,
     args: &Correct,
     bar: &Bar,
 ) -> Result<(Vec<Value>, bool), Failure> {
@@ -121,7 +108,7 @@ fn correct_files<B: Backend>(
     bar.start("correcting", args.files.len());
     let done = each_file(&args.files, args.speech.json, |path| {
         interrupt::check()?;
-        let done = correct_file(xp, path, model, uncertainty.as_ref(), args)?;
+        let done = correct_file(xp, path, (model, uncertainty.as_ref()), frame, args)?;
         bar.advance(1);
         Ok((done.human(path), done.machine(path)))
     })?;
@@ -132,8 +119,8 @@ fn correct_files<B: Backend>(
 fn correct_file<B: Backend>(
     xp: &B,
     path: &Path,
-    model: &Model,
-    uncertainty: Option<&Uncertainty<B>>,
+    (model, uncertainty): (&Model, Option<&Uncertainty<B>>),
+    frame: Option<&FfiSource>,
     args: &Correct,
 ) -> Result<Done, Failure> {
     let out = args.out.clone().unwrap_or_else(|| with_suffix(path, "backdrop", args.out_dir.as_deref()));
@@ -142,7 +129,7 @@ fn correct_file<B: Backend>(
     for out in [Some(&out), light_curve_out.as_ref()].into_iter().flatten() {
         WholeFile::create(out, args.overwrite)?;
     }
-    let (tpf, corner) = open(path, args.corner)?;
+    let tpf = open(path, frame, &args.place)?;
     let options = CorrectOptions { average: args.average };
     let named = |error| named(path, &Failure::from(error));
     let sigma = uncertainty.map(|uncertainty| {
@@ -165,7 +152,36 @@ fn correct_file<B: Backend>(
         curve.save(&tpf, &name, out, args.overwrite)?;
         tracing::info!(file = %out.display(), "saved");
     }
-    Ok(Done { out, light_curve, corner, corrected })
+    Ok(Done { out, light_curve, corner: tpf.corner, corrected })
+}
+
+/// The full frame image that places are looked for in, if there is one, with all of its science
+/// pixels.
+pub(super) fn open_frame(place: &Place) -> Result<Option<FfiSource>, Failure> {
+    let Some(path) = &place.frame else { return Ok(None) };
+    let size = FfiHeader::read(path)?.largest_cutout();
+    Ok(Some(FfiSource::open(vec![path.clone()], Some(size))?))
+}
+
+/// The science row and column of the first pixel: what the file says, or else what `--corner` or
+/// `--frame` do.
+fn corner(tpf: &TargetPixelFile, frame: Option<&FfiSource>, place: &Place) -> Result<(i64, i64), Failure> {
+    let refused = |reason: String| Failure::Data(format!("{}: {reason}", tpf.path.display()));
+    match (tpf.corner, place.corner.map(|corner| (corner.row, corner.column))) {
+        (Some(said), Some(given)) if said != given => Err(refused(format!(
+            "it says that its first pixel is at row {}, column {}, not {}, {}",
+            said.0, said.1, given.0, given.1
+        ))),
+        (Some(corner), _) | (None, Some(corner)) => Ok(corner),
+        (None, None) => match frame {
+            Some(frame) => Ok(tpf.find(frame, 0)?),
+            None => Err(refused(
+                "it does not say where its pixels are on the CCD (1CRV5P, 2CRV5P); give a frame that it \
+                 was cut from by --frame, or the science row and column of its first pixel by --corner"
+                    .to_owned(),
+            )),
+        },
+    }
 }
 
 /// A failure whose message names the file at fault.
@@ -220,8 +236,8 @@ impl Done {
             "unfitted": self.corrected.unfitted,
             "rows": rows,
             "columns": columns,
-            "first_row": self.corner.0,
-            "first_column": self.corner.1,
+            "first_row": self.corner.map(|(row, _)| row),
+            "first_column": self.corner.map(|(_, column)| column),
             "pixels_outside": self.corrected.pixels_outside,
             "average": self.corrected.options.average,
             "sigma_added": self.corrected.sigma_added,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use array_api::{Device, dispatch};
+use backdrop::ffi::FfiSource;
 use backdrop::file::Model;
 use backdrop::flags::{self, TargetFlags, Thresholds};
 use backdrop::output::WholeFile;
@@ -10,7 +11,7 @@ use backdrop::progress::Progress;
 use backdrop::tpf::CadenceFlags;
 use serde_json::json;
 
-use super::correct::{each_file, named, open, with_suffix};
+use super::correct::{each_file, named, open, open_frame, with_suffix};
 use super::{device, make_dir, speak};
 use crate::args::Flag;
 use crate::failure::Failure;
@@ -18,12 +19,10 @@ use crate::{interrupt, output};
 
 pub(super) fn run(args: &Flag) -> Result<(), Failure> {
     let bar = speak(args.speech);
-    let thresholds =
-        Thresholds { level: args.level.unwrap_or(f64::INFINITY), rate: args.rate.unwrap_or(f64::INFINITY) };
-    flags::check(thresholds).map_err(|error| Failure::Usage(error.to_string()))?;
+    flags::check(thresholds(args)).map_err(|error| Failure::Usage(error.to_string()))?;
     let device = device(&args.compute)?;
     if args.files.is_empty() {
-        return of_pixels(&device, args, thresholds);
+        return of_pixels(&device, args);
     }
     if args.out.is_some() && args.files.len() > 1 {
         return Err(Failure::Usage(
@@ -31,13 +30,14 @@ pub(super) fn run(args: &Flag) -> Result<(), Failure> {
         ));
     }
     let model = Model::load(&args.model)?;
+    let frame = open_frame(&args.place)?;
     if let Some(dir) = &args.out_dir {
         make_dir(dir)?;
     }
     bar.start("flagging", args.files.len());
     let (machine, failed) = each_file(&args.files, args.speech.json, |path| {
         interrupt::check()?;
-        let done = of_file(&device, path, &model, args, thresholds);
+        let done = of_file(&device, path, &model, frame.as_ref(), args);
         bar.advance(1);
         done
     })?;
@@ -49,20 +49,26 @@ pub(super) fn run(args: &Flag) -> Result<(), Failure> {
     if failed { Err(Failure::Reported) } else { Ok(()) }
 }
 
+/// What is too much; nothing is where a flag is left out.
+fn thresholds(args: &Flag) -> Thresholds {
+    Thresholds { level: args.level.unwrap_or(f64::INFINITY), rate: args.rate.unwrap_or(f64::INFINITY) }
+}
+
 /// Flags a target pixel file.
 fn of_file(
     device: &Device,
     path: &Path,
     model: &Model,
+    frame: Option<&FfiSource>,
     args: &Flag,
-    thresholds: Thresholds,
 ) -> Result<(String, serde_json::Value), Failure> {
     let out = args.out.clone().unwrap_or_else(|| with_suffix(path, "flagged", args.out_dir.as_deref()));
     // Tried before the work is begun; dropped at once.
     WholeFile::create(&out, args.overwrite)?;
-    let (tpf, _) = open(path, args.corner)?;
+    let tpf = open(path, frame, &args.place)?;
     let failed = |error| named(path, &Failure::from(error));
-    let flags = dispatch!(device, |xp| CadenceFlags::new(xp, &tpf, model, thresholds)).map_err(failed)?;
+    let flags =
+        dispatch!(device, |xp| CadenceFlags::new(xp, &tpf, model, thresholds(args))).map_err(failed)?;
     let name = args.model.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     flags.save(&tpf, &name, args.set_quality, &out, args.overwrite)?;
     tracing::info!(file = %out.display(), "saved");
@@ -86,7 +92,7 @@ fn of_file(
 }
 
 /// Flags single pixels in all frames of the model.
-fn of_pixels(device: &Device, args: &Flag, thresholds: Thresholds) -> Result<(), Failure> {
+fn of_pixels(device: &Device, args: &Flag) -> Result<(), Failure> {
     let Some(out) = &args.out else {
         return Err(Failure::Usage("where the flags of the pixels are to go: give --out FILE".into()));
     };
@@ -105,7 +111,7 @@ fn of_pixels(device: &Device, args: &Flag, thresholds: Thresholds) -> Result<(),
             .collect::<Result<_, _>>()?,
     };
     let model = Model::load(&args.model)?;
-    let flags = dispatch!(device, |xp| TargetFlags::new(xp, &model, &pixels, thresholds))?;
+    let flags = dispatch!(device, |xp| TargetFlags::new(xp, &model, &pixels, thresholds(args)))?;
     flags.save(&model, out, args.overwrite)?;
     let flagged: Vec<usize> = (0..pixels.len()).map(|target| flags.flagged(target)).collect();
     let ever = flagged.iter().filter(|&&frames| frames > 0).count();

@@ -1,17 +1,15 @@
 //! `backdrop scene` as its users meet it.
 
-mod common;
-
 use std::path::Path;
 
 use array_api::Cpu;
 use assert_cmd::Command;
 use backdrop::scene::Scene;
 use predicates::prelude::*;
-use predicates::str::{contains, is_empty, starts_with};
+use predicates::str::contains;
 use tempfile::TempDir;
 
-use common::{backdrop, json, one_error};
+use super::common::{backdrop, json, one_error};
 
 const MODEL: &str = "models/tessbackdrop_sector1_camera1_ccd4.fits";
 const SCENE: &str = "scenes/tessstarscene_sector1_camera1_ccd4.fits";

@@ -1,7 +1,5 @@
 //! `backdrop flag` and the uncertainty of `backdrop model` as their users meet them.
 
-mod common;
-
 use std::path::Path;
 
 use array_api::Cpu;
@@ -9,7 +7,7 @@ use backdrop::file::Model;
 use backdrop::uncertainty::Uncertainty;
 use predicates::str::contains;
 
-use common::{MODEL_NAME, backdrop, fit, json, names, one_error, with_frames};
+use super::common::{MODEL_NAME, backdrop, fit, json, names, one_error, with_frames};
 
 const MODEL: &str = "models/tessbackdrop_sector1_camera1_ccd4.fits";
 

@@ -1,6 +1,4 @@
-//! `backdrop plot`, as its users meet it.
-
-mod common;
+//! `backdrop plot` as its users meet it.
 
 use std::path::Path;
 
@@ -8,7 +6,7 @@ use backdrop::file::{Format, Model};
 use ndarray::Array2;
 use predicates::str::{contains, is_empty};
 
-use common::{MODEL_NAME, backdrop, empty_dir, fit, json, names, one_error, process, with_frames};
+use super::common::{MODEL_NAME, backdrop, empty_dir, fit, json, names, one_error, process, with_frames};
 
 const STEM: &str = "tessbackdrop_sector1_camera1_ccd4";
 

@@ -1,6 +1,4 @@
-//! The program as its users meet it.
-
-mod common;
+//! What all commands have in common, and those without a file of their own.
 
 use std::path::Path;
 use std::process::{Command as Process, Stdio};
@@ -10,7 +8,7 @@ use backdrop::file::Model;
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty, starts_with};
 
-use common::{MODEL_NAME, backdrop, empty_dir, fit, json, names, one_error, process, with_frames};
+use super::common::{MODEL_NAME, backdrop, empty_dir, fit, json, names, one_error, process, with_frames};
 
 #[test]
 fn help_is_short_with_h_and_complete_with_help() {

@@ -1,0 +1,145 @@
+//! `backdrop correct` as its users meet it.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use backdrop::simulate::{Simulation, SimulationSettings};
+use predicates::prelude::*;
+use predicates::str::{contains, is_empty, starts_with};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const MODEL: &str = "tessbackdrop_sector1_camera1_ccd4.fits";
+
+/// The program, in a directory of its own and without the environment's choice of device.
+fn backdrop(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("backdrop"));
+    command.current_dir(dir).env_remove("USE_CUPY").args(args);
+    command
+}
+
+fn correct(dir: &Path, args: &[&str]) -> Command {
+    let mut command = backdrop(dir, &["correct", "--model", MODEL]);
+    command.args(args);
+    command
+}
+
+fn settings() -> SimulationSettings {
+    SimulationSettings { frames: 5, size: 64, ..Default::default() }
+}
+
+/// A directory with a model, and target pixel files `a.fits` and `b.fits`.
+fn with_model() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    let simulation = Simulation::new(settings()).unwrap();
+    simulation.write(&here.join("frames"), Default::default(), &backdrop::progress::Silent).unwrap();
+    for (name, corner) in [("a.fits", (30, 20)), ("b.fits", (0, 53))] {
+        simulation.write_target_pixels(&here.join(name), corner, (11, 11), false).unwrap();
+    }
+    backdrop(here, &["fit", "--in-dir", "frames", "--cutout-size", "64", "--nknots", "8"]).assert().success();
+    dir
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn json(command: &mut Command, code: i32) -> Value {
+    let assert = command.arg("--json").assert().code(code);
+    serde_json::from_slice(&assert.get_output().stdout).unwrap()
+}
+
+#[test]
+fn corrected_files_go_beside_the_others_or_where_they_are_sent() {
+    let dir = with_model();
+    let here = dir.path();
+    // Of five frames two are flagged and not fitted.
+    let line = "a.fits: 3 of 5 cadences of 11 x 11 pixels corrected, 2 in frames that were not fitted, in a_backdrop.fits";
+    correct(here, &["a.fits"]).assert().success().stdout(starts_with(line)).stderr(is_empty());
+    correct(here, &["a.fits", "b.fits", "--out-dir", "new/out"]).assert().success();
+    assert_eq!(names(&here.join("new/out")), ["a_backdrop.fits", "b_backdrop.fits"]);
+    correct(here, &["b.fits", "--out", "c.fits"]).assert().success();
+    let read = |name: &str| std::fs::read(here.join(name)).unwrap();
+    assert!(read("c.fits") == read("new/out/b_backdrop.fits"));
+    assert_eq!(names(here), ["a.fits", "a_backdrop.fits", "b.fits", "c.fits", "frames", "new", MODEL]);
+}
+
+#[test]
+fn a_light_curve_is_written_beside_the_corrected_file() {
+    let dir = with_model();
+    let report = json(&mut correct(dir.path(), &["a.fits", "--lightcurve"]), 0);
+    assert_eq!(report["files"][0]["lightcurve"], "a_backdrop_lightcurve.fits");
+    assert!(report["files"][0]["aperture_pixels"].as_u64().unwrap() > 0);
+    assert!(dir.path().join("a_backdrop_lightcurve.fits").exists());
+    // Either both are written or none.
+    std::fs::remove_file(dir.path().join("a_backdrop.fits")).unwrap();
+    let again = correct(dir.path(), &["a.fits", "--lightcurve"]).assert().code(1);
+    again.stderr(contains("a_backdrop_lightcurve.fits: exists already"));
+    assert!(!dir.path().join("a_backdrop.fits").exists());
+}
+
+#[test]
+fn a_bad_file_is_named_and_the_others_are_corrected() {
+    let dir = with_model();
+    let here = dir.path();
+    let other =
+        SimulationSettings { target: backdrop::source::Target { ccd: 2, ..settings().target }, ..settings() };
+    Simulation::new(other).unwrap().write_target_pixels(&here.join("o.fits"), (0, 0), (3, 3), false).unwrap();
+    std::fs::write(here.join("text.fits"), "no FITS").unwrap();
+    let report = json(&mut correct(here, &["o.fits", "text.fits", "none.fits", MODEL, "a.fits"]), 1);
+    let errors: Vec<_> = (0..4).map(|file| report["files"][file]["error"].as_str().unwrap()).collect();
+    assert_eq!(
+        errors[0],
+        "o.fits: the model is of sector 1, camera 1, CCD 4, but the data are of sector 1, camera 1, CCD 2: \
+         use the model of sector 1, camera 1, CCD 2"
+    );
+    assert_eq!(errors[1], "text.fits: not a target pixel file to be corrected: it is not FITS");
+    assert!(errors[2].starts_with("none.fits: "), "{}", errors[2]);
+    assert!(errors[3].starts_with(&format!("{MODEL}: not a target pixel file")), "{}", errors[3]);
+    assert_eq!(report["files"][4]["corrected"], 3);
+    assert_eq!(report["files"][4]["first_column"], 20);
+    assert_eq!(names(here), ["a.fits", "a_backdrop.fits", "b.fits", "frames", "o.fits", MODEL, "text.fits"]);
+}
+
+#[test]
+fn nothing_is_replaced_or_corrected_twice() {
+    let dir = with_model();
+    let here = dir.path();
+    let one_error = |args: &[&str], code: i32, message: &str| {
+        let assert = correct(here, args).assert().code(code).stdout(is_empty());
+        assert.stderr(starts_with("backdrop: error: ").and(contains(message)));
+    };
+    std::fs::write(here.join("a_backdrop.fits"), "mine").unwrap();
+    one_error(&["a.fits"], 1, "a_backdrop.fits: exists already; use --overwrite");
+    assert_eq!(std::fs::read(here.join("a_backdrop.fits")).unwrap(), b"mine");
+    correct(here, &["a.fits", "--overwrite"]).assert().success();
+    let twice = format!("its background was subtracted already, with the model {MODEL}");
+    one_error(&["a_backdrop.fits"], 1, &twice);
+
+    one_error(&["a.fits", "--corner", "30,21", "--out", "x.fits"], 1, "is at row 30, column 20, not 30, 21");
+    one_error(&["b.fits", "--average"], 1, "b.fits: the model has no average frame to subtract");
+    one_error(&["b.fits", "--lightcurve", "--detrend"], 1, "no jitter or background components");
+    one_error(&["b.fits", "--lightcurve", "--threshold", "1e9"], 1, "b.fits: no pixel reaches the threshold");
+    one_error(
+        &["a.fits", "b.fits", "--out", "x.fits"],
+        2,
+        "--out x.fits is one file, for 2 target pixel files",
+    );
+    one_error(
+        &["b.fits", "--out", "x", "--out-dir", "y"],
+        2,
+        "'--out <FILE>' cannot be used with '--out-dir <DIR>'",
+    );
+    one_error(&["b.fits", "--corner", "1"], 2, "write the row and the column, such as 50,1034");
+    assert_eq!(names(here), ["a.fits", "a_backdrop.fits", "b.fits", "frames", MODEL]);
+}
+
+#[test]
+fn help_has_examples_and_exit_codes() {
+    let help = backdrop(Path::new("."), &["correct", "--help"]).assert().success().stderr(is_empty());
+    help.stdout(contains("Examples:").and(contains("130  ")).and(contains("--corner <ROW,COLUMN>")));
+}

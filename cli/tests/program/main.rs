@@ -1,0 +1,8 @@
+//! The program as its users meet it.
+
+mod common;
+mod correct;
+mod flag;
+mod general;
+mod plot;
+mod scene;
