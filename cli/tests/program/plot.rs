@@ -48,6 +48,7 @@ fn everything_that_there_is_to_draw_is_drawn() {
     let here = dir.path();
     let background: Vec<(u32, u32)> = vec![(3, 4), (60, 9)];
     change(here, |model| {
+        (model.jitter, model.jitter_pixels) = (Array2::zeros((5, 0)), Vec::new());
         // Few frames: the series of the pixels themselves.
         model.background_pixels = background;
         model.background = Array2::from_shape_fn((5, 2), |(i, j)| (i + j) as f64);
@@ -150,8 +151,10 @@ fn pictures_are_the_same_bytes_whatever_the_number_of_threads() {
 fn what_cannot_be_drawn_is_an_error_before_anything_is_written() {
     let dir = with_model();
     let here = dir.path();
+    change(here, |model| (model.jitter, model.jitter_pixels) = (Array2::zeros((5, 0)), Vec::new()));
     for (args, message, code) in [
-        (&["--out", "all.png"][..], "--out takes one picture, and there would be 4", 2),
+        // Two frames, level, background and masks.
+        (&["--out", "all.png"][..], "--out takes one picture, and there would be 5", 2),
         (&["--pictures", "level", "--out", "a.jpg"], "--out a.jpg: give a name that ends in .png or .svg", 2),
         (&["--pictures", "level", "--out", "a.png", "--format", "svg"], "ends in .svg", 2),
         (&["--movie", "--out", "a.mp4"], "ends in .gif", 2),

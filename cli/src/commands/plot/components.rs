@@ -33,10 +33,14 @@ impl Kind {
         let (components, _) = self.of(model);
         if components.ncols() == 0 {
             Some(format!("the model has no {} components", self.name()))
-        } else if components.iter().all(|value| !value.is_finite()) {
-            Some(format!("no frame has {} components", self.name()))
         } else {
-            None
+            let frames =
+                components.rows().into_iter().filter(|row| row.iter().any(|value| value.is_finite()));
+            match frames.count() {
+                0 => Some(format!("no frame has {} components", self.name())),
+                1 => Some("one frame is no series".to_owned()),
+                _ => None,
+            }
         }
     }
 }
