@@ -10,7 +10,7 @@
 mod measure;
 
 use backdrop::simulate::{Simulation, SimulationSettings};
-use measure::{Correction, Difference, LightCurve, Recovery, Result};
+use measure::{Correction, Difference, LightCurve, MASK_WINDOW, Recovery, Result};
 
 /// Variable stars and asteroids of a sector.
 const VARIABLES: usize = 20;
@@ -53,8 +53,6 @@ impl Arguments {
 fn main() -> Result<()> {
     let Arguments { size, frames, errors_only } = Arguments::parse(std::env::args().skip(1))?;
     let sky = Simulation::new(measure::settings(size, frames, VARIABLES))?;
-    let starless =
-        Simulation::new(SimulationSettings { stars: 0.0, variables: 0, ..sky.settings().clone() })?;
     let rows: Vec<usize> = (0..size).step_by(size.div_ceil(ROWS)).collect();
     println!(
         "{frames} frames of {size} x {size} pixels, {} of them with a strong glint; errors in {} rows.\n",
@@ -62,12 +60,15 @@ fn main() -> Result<()> {
         rows.len()
     );
 
-    let model = measure::fit_sky(&sky, None)?;
+    let model = measure::fit_sky(&sky, None, MASK_WINDOW)?;
     print_errors("stars", &measure::recovery(&sky, &model, &rows)?);
-    print_errors("no stars", &measure::recovery(&starless, &measure::fit_sky(&starless, None)?, &rows)?);
     if errors_only {
         return Ok(());
     }
+    let starless =
+        Simulation::new(SimulationSettings { stars: 0.0, variables: 0, ..sky.settings().clone() })?;
+    let starless_model = measure::fit_sky(&starless, None, MASK_WINDOW)?;
+    print_errors("no stars", &measure::recovery(&starless, &starless_model, &rows)?);
 
     let curves = measure::light_curves(&sky, &model)?;
     print_curves("frames without a glint", &curves, |curve| &curve.quiet);
@@ -87,21 +88,21 @@ fn main() -> Result<()> {
 
 fn print_errors(sky: &str, table: &[Recovery]) {
     println!(
-        "| {sky} | pixels | median | std | std in a frame | std of change | error / sigma | change / sigma |"
+        "| {sky} | pixels | median | std | std of change | error / sigma | change / sigma | noise / sigma |"
     );
     println!("|---|---|---|---|---|---|---|---|");
     for row in table {
         let frames = if row.glint { ", glint" } else { "" };
         println!(
-            "| {}{frames} | {} | {:.3} | {:.3} | {:.3} | {:.3} | {:.2} | {:.2} |",
+            "| {}{frames} | {} | {:.3} | {:.3} | {:.3} | {:.2} | {:.2} | {:.2} |",
             row.place,
-            row.count,
+            row.pixels,
             row.median,
             row.std,
-            row.std_in_frame,
             row.std_of_change,
             row.over_sigma,
-            row.change_over_sigma
+            row.change_over_sigma,
+            row.noise_over_sigma
         );
     }
     println!();
@@ -145,12 +146,12 @@ fn print_curves(frames: &str, curves: &[LightCurve], part: impl Fn(&LightCurve) 
 }
 
 fn print_differences(differences: &[Difference]) {
-    println!("| models | largest difference | without glint frames | root mean square |");
-    println!("|---|---|---|---|");
+    println!("| models | largest difference | without glint | of change | root mean square |");
+    println!("|---|---|---|---|---|");
     for row in differences {
         println!(
-            "| {} | {:.4} | {:.4} | {:.5} |",
-            row.models, row.largest, row.largest_quiet, row.root_mean_square
+            "| {} | {:.5} | {:.5} | {:.5} | {:.5} |",
+            row.models, row.largest, row.largest_quiet, row.largest_change, row.root_mean_square
         );
     }
 }

@@ -15,7 +15,6 @@
 //! scattered light: it is in `e`, and not in the error of change, which is what photometry sees.
 
 use std::fmt;
-use std::ops::Range;
 
 use array_api::Cpu;
 use backdrop::asteroids::Asteroids;
@@ -27,13 +26,16 @@ use backdrop::simulate::{Simulation, SimulationSettings, Variable};
 use backdrop::source::FrameSource;
 use backdrop::straps::restricted_columns;
 use backdrop::uncertainty::Uncertainty;
-use ndarray::{Array2, Array3, Axis, Zip};
+use ndarray::{Array2, Array3, Axis};
 
 /// What goes wrong is printed.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Rows and columns along the edge of the frame that are told apart.
 const EDGE: usize = 8;
+/// Frames that share a mask, by default, and where that is shorter than the sector.
+pub const MASK_WINDOW: usize = 100;
+const SHORT_WINDOW: usize = 15;
 /// Rows and columns of an aperture on either side of the pixel that a star is in.
 const APERTURE_RADIUS: usize = 2;
 
@@ -50,8 +52,8 @@ pub fn settings(size: usize, frames: usize, variables: usize) -> SimulationSetti
 }
 
 /// The model of a simulated sector, with asteroids masked or not.
-pub fn fit_sky(sky: &Simulation, asteroids: Option<&Asteroids>) -> Result<Model> {
-    let options = FitOptions { asteroids: asteroids.cloned(), ..FitOptions::default() };
+pub fn fit_sky(sky: &Simulation, asteroids: Option<&Asteroids>, mask_window: usize) -> Result<Model> {
+    let options = FitOptions { asteroids: asteroids.cloned(), mask_window, ..FitOptions::default() };
     Ok(fit(&Cpu::new(), sky, &options, &Silent)?.0)
 }
 
@@ -91,81 +93,82 @@ pub struct Recovery {
     pub place: Place,
     /// Whether the frames are those with a strong glint or the others.
     pub glint: bool,
-    /// Pixels, counted in each frame.
-    pub count: usize,
+    /// How many pixels there are.
+    pub pixels: usize,
     /// Median of the error, in electrons/s.
     pub median: f64,
-    /// Standard deviation of the error, in electrons/s.
+    /// Standard deviation of the error less its median over the clean pixels of the frame, in
+    /// electrons/s.
     pub std: f64,
-    /// The same after the median over the clean pixels of each frame is subtracted.
-    pub std_in_frame: f64,
-    /// The standard deviation of the error of change, in electrons/s.
+    /// Standard deviation of the error of change, in electrons/s.
     pub std_of_change: f64,
-    /// Root mean square of the error over the stated sigma.
+    /// Root mean square of the error, less that median, over the stated sigma.
     pub over_sigma: f64,
     /// Root mean square of the error of change over the stated sigma.
     pub change_over_sigma: f64,
+    /// Root mean square of what noise makes of the model over the stated sigma: of the difference
+    /// from the model of the same sky without noise.
+    pub noise_over_sigma: f64,
 }
 
-/// The errors of a model on all columns of some rows, by place and frame.
+/// The errors of the model of a sector on all columns of some rows, by place and frame.
 pub fn recovery(sky: &Simulation, model: &Model, rows: &[usize]) -> Result<Vec<Recovery>> {
-    let frames = sky.frames().len();
     let columns: Vec<usize> = (0..sky.shape().1).collect();
+    let quiet = quiet_frames(sky);
+    let glints: Vec<usize> = sky.glint_frames().collect();
     let errors = errors(sky, model, rows, &columns)?;
+    let noiseless = Simulation::new(SimulationSettings { noise: false, ..sky.settings().clone() })?;
+    let noiseless_model = fit_sky(&noiseless, None, MASK_WINDOW)?;
+    let noiseless_errors = self::errors(&noiseless, &noiseless_model, rows, &columns)?;
     let places = places(model, rows);
-    let quiet: Vec<usize> = (0..frames).filter(|frame| !sky.glint_frames().contains(frame)).collect();
     let mean = errors.select(Axis(0), &quiet).mean_axis(Axis(0)).ok_or("all frames have a glint")?;
     let unit_sigma = Uncertainty::new(&Cpu::new(), model)?.of_unit_scatter(rows, &columns)?;
-
-    let frame_medians: Vec<f64> = errors
+    let medians: Vec<f64> = errors
         .outer_iter()
         .map(|image| {
             let clean = image.iter().zip(&places).filter(|&(_, &place)| place == Place::Clean);
             median(clean.map(|(&error, _)| error).collect())
         })
         .collect();
-    let glints: Vec<usize> = sky.glint_frames().collect();
+
     let mut table = Vec::new();
     for (glint, frames) in [(false, &quiet), (true, &glints)] {
         for place in Place::ALL {
-            let mut raw = Vec::new();
-            let mut in_frame = Vec::new();
-            let mut change = Vec::new();
-            let mut over_sigma = Vec::new();
-            let mut change_over_sigma = Vec::new();
-            for &frame in frames {
-                let scatter = model.scatter[frame];
-                Zip::from(errors.index_axis(Axis(0), frame))
-                    .and(&places)
-                    .and(&mean)
-                    .and(&unit_sigma)
-                    .for_each(|&error, &of, &mean, &unit| {
-                        if of == place {
-                            raw.push(error);
-                            in_frame.push(error - frame_medians[frame]);
-                            change.push(error - mean);
-                            over_sigma.push(error / (scatter * unit));
-                            change_over_sigma.push((error - mean) / (scatter * unit));
-                        }
-                    });
-            }
-            if raw.is_empty() {
+            let pixels: Vec<(usize, usize)> =
+                places.indexed_iter().filter(|&(_, &of)| of == place).map(|(pixel, _)| pixel).collect();
+            if pixels.is_empty() {
                 continue;
             }
+            let all = |of: &dyn Fn(usize, (usize, usize)) -> f64| -> Vec<f64> {
+                let each = frames.iter().flat_map(|&t| pixels.iter().map(move |&pixel| (t, pixel)));
+                each.map(|(t, pixel)| of(t, pixel)).collect()
+            };
+            let raw = |t: usize, (row, column): (usize, usize)| errors[(t, row, column)];
+            let level = |t, pixel| raw(t, pixel) - medians[t];
+            let change = |t, pixel| raw(t, pixel) - mean[pixel];
+            let noise = |t, pixel: (usize, usize)| raw(t, pixel) - noiseless_errors[(t, pixel.0, pixel.1)];
+            let sigma = |t: usize, pixel| model.scatter[t] * unit_sigma[pixel];
             table.push(Recovery {
                 place,
                 glint,
-                count: raw.len() / frames.len(),
-                std: std(&raw),
-                median: median(raw),
-                std_in_frame: std(&in_frame),
-                std_of_change: std(&change),
-                over_sigma: root_mean_square(&over_sigma),
-                change_over_sigma: root_mean_square(&change_over_sigma),
+                pixels: pixels.len(),
+                median: median(all(&raw)),
+                std: std(&all(&level)),
+                std_of_change: std(&all(&change)),
+                over_sigma: root_mean_square(all(&|t, pixel| level(t, pixel) / sigma(t, pixel)).iter()),
+                change_over_sigma: root_mean_square(
+                    all(&|t, pixel| change(t, pixel) / sigma(t, pixel)).iter(),
+                ),
+                noise_over_sigma: root_mean_square(all(&|t, pixel| noise(t, pixel) / sigma(t, pixel)).iter()),
             });
         }
     }
     Ok(table)
+}
+
+/// The frames without a glint.
+fn quiet_frames(sky: &Simulation) -> Vec<usize> {
+    (0..sky.frames().len()).filter(|frame| !sky.glint_frames().contains(frame)).collect()
 }
 
 /// `M - T` of all frames, of shape (frames, rows, columns).
@@ -225,7 +228,8 @@ pub struct Correction {
     pub after: f64,
     /// The standard error of that after, which follows from the scatter about the fit.
     pub after_error: f64,
-    /// The part of the signal that is in the model: the coefficient of `S` in the sum of `M - T`.
+    /// The part of the signal that the model takes: the coefficient of `S` in the sum of the model
+    /// less that of the same sky without the variable stars.
     pub taken: f64,
     /// Standard deviation of what the background adds before: the sum of `T`, in electrons/s.
     pub trend_before: f64,
@@ -242,6 +246,7 @@ struct Sums {
     frame: Vec<f64>,
     truth: Vec<f64>,
     model: Vec<f64>,
+    model_without: Vec<f64>,
     injected: Vec<f64>,
 }
 
@@ -249,15 +254,19 @@ struct Sums {
 pub fn light_curves(sky: &Simulation, model: &Model) -> Result<Vec<LightCurve>> {
     // Variable stars change nothing else, so that what they add is their light.
     let constant = Simulation::new(SimulationSettings { variables: 0, ..sky.settings().clone() })?;
+    let model_without = fit_sky(&constant, None, MASK_WINDOW)?;
     let size = sky.shape().1;
     let frames: Vec<usize> = (0..sky.frames().len()).collect();
     let mut images: [Vec<f32>; 4] = std::array::from_fn(|_| vec![0.0; size * size]);
     let mut curves = Vec::new();
     for star in sky.variables() {
         let (rows, columns) = (aperture(star.row), aperture(star.column));
-        let background = model.evaluate(&Cpu::new(), &frames, &rows, &columns)?;
-        let model = background.outer_iter().map(|image| image.sum()).collect();
-        let sums = Sums { frame: Vec::new(), truth: Vec::new(), model, injected: Vec::new() };
+        let sum_of = |model: &Model| -> Result<Vec<f64>> {
+            let background = model.evaluate(&Cpu::new(), &frames, &rows, &columns)?;
+            Ok(background.outer_iter().map(|image| image.sum()).collect())
+        };
+        let (model, model_without) = (sum_of(model)?, sum_of(&model_without)?);
+        let sums = Sums { frame: Vec::new(), truth: Vec::new(), model, model_without, injected: Vec::new() };
         curves.push((star, rows, columns, sums));
     }
     for &frame in &frames {
@@ -277,8 +286,7 @@ pub fn light_curves(sky: &Simulation, model: &Model) -> Result<Vec<LightCurve>> 
             sums.injected.push(sum(with) - sum(without));
         }
     }
-    let quiet: Vec<usize> =
-        frames.iter().copied().filter(|frame| !sky.glint_frames().contains(frame)).collect();
+    let quiet = quiet_frames(sky);
     let curve = |(star, _, _, sums): (&Variable, _, _, Sums)| LightCurve {
         star: *star,
         quiet: sums.correction(&quiet),
@@ -302,7 +310,7 @@ impl Sums {
             before: regression(&injected, &pick(&|t| self.frame[t])).0,
             after: coefficient,
             after_error: coefficient_error,
-            taken: regression(&injected, &error).0,
+            taken: regression(&injected, &pick(&|t| self.model[t] - self.model_without[t])).0,
             trend_before: std(&truth),
             trend_after: std(&error),
             scatter_after: std(&left),
@@ -326,6 +334,8 @@ pub struct Difference {
     pub largest: f64,
     /// The same of the frames without a glint.
     pub largest_quiet: f64,
+    /// The same of the frames without a glint after each pixel's mean over them is subtracted.
+    pub largest_change: f64,
     /// The root mean square of the differences, in electrons/s.
     pub root_mean_square: f64,
 }
@@ -334,36 +344,39 @@ pub struct Difference {
 pub fn asteroids(without: &Simulation, plain: &Model, count: usize) -> Result<(Asteroids, Vec<Difference>)> {
     let with = Simulation::new(SimulationSettings { asteroids: count, ..without.settings().clone() })?;
     let paths = with.asteroids();
-    let masked = fit_sky(&with, Some(paths))?;
-    let unmasked = fit_sky(&with, None)?;
-    let same_mask = fit_sky(without, Some(paths))?;
-    let glints = without.glint_frames();
-    let differences = vec![
-        difference("asteroids masked; no asteroids, the same pixels masked", &masked, &same_mask, &glints)?,
-        difference("asteroids masked; no asteroids", &masked, plain, &glints)?,
-        difference("no asteroids, the same pixels masked; no asteroids", &same_mask, plain, &glints)?,
-        difference("asteroids not masked; no asteroids", &unmasked, plain, &glints)?,
+    let masked = fit_sky(&with, Some(paths), MASK_WINDOW)?;
+    let same_mask = fit_sky(without, Some(paths), MASK_WINDOW)?;
+    let unmasked = fit_sky(&with, None, MASK_WINDOW)?;
+    let windows = fit_sky(&with, Some(paths), SHORT_WINDOW)?;
+    let same_windows = fit_sky(without, Some(paths), SHORT_WINDOW)?;
+    let pairs = [
+        ("asteroids masked; no asteroids, same mask", &masked, &same_mask),
+        ("asteroids masked; no asteroids, no mask", &masked, plain),
+        ("the same in short windows; no asteroids, same mask", &windows, &same_windows),
+        ("the same in short windows; no asteroids, no mask", &windows, plain),
+        ("asteroids not masked; no asteroids", &unmasked, plain),
     ];
-    Ok((paths.clone(), differences))
+    let differences: Result<_> =
+        pairs.into_iter().map(|(models, a, b)| difference(without, models, a, b)).collect();
+    Ok((paths.clone(), differences?))
 }
 
-/// The difference of two models on all their pixels and frames.
-fn difference(models: &'static str, a: &Model, b: &Model, glints: &Range<usize>) -> Result<Difference> {
+/// The difference of two models of a sector on all their pixels and frames.
+fn difference(sky: &Simulation, models: &'static str, a: &Model, b: &Model) -> Result<Difference> {
     let (rows, columns): (Vec<_>, Vec<_>) = ((0..a.shape.0).collect(), (0..a.shape.1).collect());
-    let a_background = Evaluator::new(&Cpu::new(), a, &rows, &columns)?;
-    let b_background = Evaluator::new(&Cpu::new(), b, &rows, &columns)?;
-    let (mut largest, mut largest_quiet, mut square) = (0.0_f64, 0.0_f64, 0.0);
-    for frame in 0..a.tstart.len() {
-        let off = a_background.evaluate(&[frame])? - b_background.evaluate(&[frame])?;
-        let worst = off.iter().fold(0.0_f64, |worst, off| worst.max(off.abs()));
-        largest = largest.max(worst);
-        if !glints.contains(&frame) {
-            largest_quiet = largest_quiet.max(worst);
-        }
-        square += off.iter().map(|off| off * off).sum::<f64>() / off.len() as f64;
-    }
-    let root_mean_square = (square / a.tstart.len() as f64).sqrt();
-    Ok(Difference { models, largest, largest_quiet, root_mean_square })
+    let frames: Vec<usize> = (0..a.tstart.len()).collect();
+    let background = |model: &Model| model.evaluate(&Cpu::new(), &frames, &rows, &columns);
+    let off = background(a)? - background(b)?;
+    let quiet = off.select(Axis(0), &quiet_frames(sky));
+    let mean = quiet.mean_axis(Axis(0)).ok_or("all frames have a glint")?;
+    let largest = |off: &Array3<f64>| off.iter().fold(0.0_f64, |largest, off| largest.max(off.abs()));
+    Ok(Difference {
+        models,
+        largest: largest(&off),
+        largest_quiet: largest(&quiet),
+        largest_change: largest(&(quiet - mean)),
+        root_mean_square: root_mean_square(off.iter()),
+    })
 }
 
 /// The line `y = a x + b` by least squares: `a` and its standard error.
@@ -384,8 +397,9 @@ fn std(values: &[f64]) -> f64 {
     (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
 }
 
-fn root_mean_square(values: &[f64]) -> f64 {
-    (values.iter().map(|value| value * value).sum::<f64>() / values.len() as f64).sqrt()
+fn root_mean_square<'a>(values: impl ExactSizeIterator<Item = &'a f64>) -> f64 {
+    let count = values.len() as f64;
+    (values.map(|value| value * value).sum::<f64>() / count).sqrt()
 }
 
 /// The middle value, of an even number the upper one in the middle.
