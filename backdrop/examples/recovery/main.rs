@@ -62,13 +62,13 @@ fn main() -> Result<()> {
 
     let model = measure::fit_sky(&sky, None, MASK_WINDOW)?;
     print_errors("stars", &measure::recovery(&sky, &model, &rows)?);
-    if errors_only {
-        return Ok(());
-    }
     let starless =
         Simulation::new(SimulationSettings { stars: 0.0, variables: 0, ..sky.settings().clone() })?;
     let starless_model = measure::fit_sky(&starless, None, MASK_WINDOW)?;
     print_errors("no stars", &measure::recovery(&starless, &starless_model, &rows)?);
+    if errors_only {
+        return Ok(());
+    }
 
     let curves = measure::light_curves(&sky, &model)?;
     print_curves("frames without a glint", &curves, |curve| &curve.quiet);
@@ -88,13 +88,13 @@ fn main() -> Result<()> {
 
 fn print_errors(sky: &str, table: &[Recovery]) {
     println!(
-        "| {sky} | pixels | median | std | std of change | error / sigma | change / sigma | noise / sigma |"
+        "| {sky} | pixels | median | std | std of change | error / sigma | change / sigma | noise / sigma | worst frame |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|");
     for row in table {
         let frames = if row.glint { ", glint" } else { "" };
         println!(
-            "| {}{frames} | {} | {:.3} | {:.3} | {:.3} | {:.2} | {:.2} | {:.2} |",
+            "| {}{frames} | {} | {:.3} | {:.3} | {:.3} | {:.2} | {:.2} | {:.2} | {:.2} |",
             row.place,
             row.pixels,
             row.median,
@@ -102,7 +102,8 @@ fn print_errors(sky: &str, table: &[Recovery]) {
             row.std_of_change,
             row.over_sigma,
             row.change_over_sigma,
-            row.noise_over_sigma
+            row.noise_over_sigma,
+            row.worst_noise_over_sigma
         );
     }
     println!();

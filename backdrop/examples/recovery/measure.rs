@@ -102,13 +102,15 @@ pub struct Recovery {
     pub std: f64,
     /// Standard deviation of the error of change, in electrons/s.
     pub std_of_change: f64,
-    /// Root mean square of the error, less that median, over the stated sigma.
+    /// Root mean square in the median frame of the error, less that median, over the stated sigma.
     pub over_sigma: f64,
-    /// Root mean square of the error of change over the stated sigma.
+    /// The same of the error of change.
     pub change_over_sigma: f64,
-    /// Root mean square of what noise makes of the model over the stated sigma: of the difference
-    /// from the model of the same sky without noise.
+    /// The same of what noise makes of the model: of the difference from the model of the same sky
+    /// without noise.
     pub noise_over_sigma: f64,
+    /// That in the frame where it is largest.
+    pub worst_noise_over_sigma: f64,
 }
 
 /// The errors of the model of a sector on all columns of some rows, by place and frame.
@@ -147,7 +149,13 @@ pub fn recovery(sky: &Simulation, model: &Model, rows: &[usize]) -> Result<Vec<R
             let level = |t, pixel| raw(t, pixel) - medians[t];
             let change = |t, pixel| raw(t, pixel) - mean[pixel];
             let noise = |t, pixel: (usize, usize)| raw(t, pixel) - noiseless_errors[(t, pixel.0, pixel.1)];
-            let sigma = |t: usize, pixel| model.scatter[t] * unit_sigma[pixel];
+            // Of each frame, the root mean square of the error over the stated sigma.
+            let over_sigma = |of: &dyn Fn(usize, (usize, usize)) -> f64| -> Vec<f64> {
+                let ratio = |t: usize, pixel| of(t, pixel) / (model.scatter[t] * unit_sigma[pixel]);
+                let frame = |&t: &usize| root_mean_square(pixels.iter().map(|&pixel| ratio(t, pixel)));
+                frames.iter().map(frame).collect()
+            };
+            let noise_over_sigma = over_sigma(&noise);
             table.push(Recovery {
                 place,
                 glint,
@@ -155,11 +163,10 @@ pub fn recovery(sky: &Simulation, model: &Model, rows: &[usize]) -> Result<Vec<R
                 median: median(all(&raw)),
                 std: std(&all(&level)),
                 std_of_change: std(&all(&change)),
-                over_sigma: root_mean_square(all(&|t, pixel| level(t, pixel) / sigma(t, pixel)).iter()),
-                change_over_sigma: root_mean_square(
-                    all(&|t, pixel| change(t, pixel) / sigma(t, pixel)).iter(),
-                ),
-                noise_over_sigma: root_mean_square(all(&|t, pixel| noise(t, pixel) / sigma(t, pixel)).iter()),
+                over_sigma: median(over_sigma(&level)),
+                change_over_sigma: median(over_sigma(&change)),
+                worst_noise_over_sigma: noise_over_sigma.iter().copied().fold(0.0, f64::max),
+                noise_over_sigma: median(noise_over_sigma),
             });
         }
     }
@@ -375,7 +382,7 @@ fn difference(sky: &Simulation, models: &'static str, a: &Model, b: &Model) -> R
         largest: largest(&off),
         largest_quiet: largest(&quiet),
         largest_change: largest(&(quiet - mean)),
-        root_mean_square: root_mean_square(off.iter()),
+        root_mean_square: root_mean_square(off.iter().copied()),
     })
 }
 
@@ -397,7 +404,7 @@ fn std(values: &[f64]) -> f64 {
     (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
 }
 
-fn root_mean_square<'a>(values: impl ExactSizeIterator<Item = &'a f64>) -> f64 {
+fn root_mean_square(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     let count = values.len() as f64;
     (values.map(|value| value * value).sum::<f64>() / count).sqrt()
 }
