@@ -174,7 +174,13 @@ pub fn fit<B: Backend>(
     report.masked_fraction = clean.iter().filter(|&&keep| !keep).count() as f64 / clean.len() as f64;
     let mut fitter = FrameFitter::new(xp, matrices, &clean)?;
     report.mask_windows = 1;
+    let mut dropped: Option<PixelSet> = None;
     if survey.averaged >= MIN_AVERAGE_FRAMES {
+        dropped = survey.passed(source, options);
+        if dropped.is_some() {
+            fitter.set_mask(&survey::without(&clean, dropped.as_ref()))?;
+            report.mask_windows += 1;
+        }
         fitter.set_average(&survey.minimum)?;
         report.average_used = true;
     }
@@ -188,7 +194,6 @@ pub fn fit<B: Backend>(
     let mut weights1 = Array2::from_elem((frames, n1), f64::NAN);
     let mut weights2 = Array2::from_elem((frames, n2), f64::NAN);
     progress.start("fit", survey.fitted().count());
-    let mut dropped: Option<PixelSet> = None;
     for (window, first) in (0..frames).step_by(options.mask_window).enumerate() {
         let wanted: Vec<usize> =
             survey.fitted().filter(|&i| (first..first + options.mask_window).contains(&i)).collect();

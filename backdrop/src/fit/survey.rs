@@ -9,7 +9,7 @@ use crate::file::Model;
 use crate::mask::Masks;
 use crate::progress::Progress;
 use crate::quality::{BLOWN_OUT, NO_DATA, is_blown_out, passes};
-use crate::source::FrameSource;
+use crate::source::{FrameInfo, FrameSource};
 use crate::stream::for_each_batch;
 
 /// A set of pixels, a bit each in row-major order.
@@ -47,6 +47,19 @@ pub(super) fn without(keep: &Array2<bool>, dropped: Option<&PixelSet>) -> Array2
         }
     }
     keep
+}
+
+/// The pixels that an asteroid passes from the first of some frames to the last.
+fn passed_pixels(frames: &[FrameInfo], source: &dyn FrameSource, options: &FitOptions) -> Vec<usize> {
+    options.asteroids.as_ref().map_or_else(Vec::new, |asteroids| asteroids.pixels(frames, source.shape()))
+}
+
+/// Adds pixels to a set, which is made if there are any.
+fn insert(set: &mut Option<PixelSet>, pixels: &[usize], source: &dyn FrameSource) {
+    let (rows, columns) = source.shape();
+    for &pixel in pixels {
+        set.get_or_insert_with(|| PixelSet::none(rows * columns)).insert(pixel);
+    }
 }
 
 /// What the first pass finds.
@@ -147,17 +160,21 @@ impl Survey {
         report: &mut FitReport,
     ) -> Option<PixelSet> {
         let mut dropped = self.missing.get(window).cloned().flatten();
-        if let Some(asteroids) = &options.asteroids {
-            let first = window * options.mask_window;
-            let frames = first..self.quality.len().min(first + options.mask_window);
-            let (rows, columns) = source.shape();
-            let passed = asteroids.pixels(&source.frames()[frames], (rows, columns));
-            report.asteroid_pixels = report.asteroid_pixels.max(passed.len());
-            for pixel in passed {
-                dropped.get_or_insert_with(|| PixelSet::none(rows * columns)).insert(pixel);
-            }
-        }
+        let first = window * options.mask_window;
+        let frames = first..self.quality.len().min(first + options.mask_window);
+        let passed = passed_pixels(&source.frames()[frames], source, options);
+        report.asteroid_pixels = report.asteroid_pixels.max(passed.len());
+        insert(&mut dropped, &passed, source);
         dropped
+    }
+
+    /// The pixels that an asteroid passes in any frame. The minimum image may show it there, or,
+    /// if it came in the darkest frames, the light of others.
+    pub(super) fn passed(&self, source: &dyn FrameSource, options: &FitOptions) -> Option<PixelSet> {
+        let mut passed = None;
+        let frames = &source.frames()[..self.quality.len()];
+        insert(&mut passed, &passed_pixels(frames, source, options), source);
+        passed
     }
 
     /// The frames that are fitted.
