@@ -169,9 +169,8 @@ pub enum Error {
         reason: String,
     },
 
-    /// The file is no target pixel file, one whose parts contradict one another, or one that was
-    /// corrected already.
-    #[error("{}: not a target pixel file to be corrected: {reason}", path.display())]
+    /// The file is no target pixel file, or one whose parts contradict one another.
+    #[error("{}: not a target pixel file: {reason}", path.display())]
     NotATargetPixelFile {
         /// The file.
         path: PathBuf,

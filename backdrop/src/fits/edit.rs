@@ -90,7 +90,8 @@ impl Writer {
     /// the other columns. Each row has an array of `shape`, slowest axis first.
     ///
     /// # Errors
-    /// [`Error::Fits`] if the table has another number of rows than `values` is for.
+    /// [`Error::Fits`] if the table has such a column already, or another number of rows than `values`
+    /// is for.
     pub fn append_column<T: Number>(
         &mut self,
         name: &str,
@@ -99,6 +100,9 @@ impl Writer {
         values: &[T],
     ) -> Result<()> {
         let refused = |message: String| Err(Error::Fits { path: self.handle.path.clone(), message });
+        if self.handle.field(name, "the table").is_ok() {
+            return refused(format!("the table has a column {name} already"));
+        }
         let (rows, repeat) = (self.rows()?, shape.iter().product::<usize>());
         if rows.checked_mul(repeat) != Some(values.len()) {
             return refused(format!("{rows} rows of {repeat} values asked for, not {}", values.len()));

@@ -81,8 +81,8 @@ pub struct Corrected {
 ///
 /// # Errors
 /// [`Error::WrongTarget`] if the file is of another sector, camera or CCD than the model;
-/// [`Error::InvalidArgument`] if it does not say where its pixels are, none of them is within
-/// the part of the CCD that was fitted, no cadence belongs to a frame of the model, or the model
+/// [`Error::InvalidArgument`] if a model was subtracted from it already, its flux is none a second,
+/// it does not say where its pixels are, none of them is within the part of the CCD that was fitted, no cadence belongs to a frame of the model, or the model
 /// has no average frame to subtract; as [`Model::evaluate`], and as `sigma`.
 pub fn correct<B: Backend>(
     xp: &B,
@@ -93,6 +93,15 @@ pub fn correct<B: Backend>(
 ) -> Result<Corrected> {
     model.check_target(tpf.target)?;
     let refused = |reason: String| Error::InvalidArgument(format!("{}: {reason}", tpf.path.display()));
+    if let Some(other) = &tpf.subtracted {
+        return Err(refused(format!("its background was subtracted already, with the model {other}")));
+    }
+    if let Some(unit) = tpf.unit.as_ref().filter(|unit| !unit.trim_end().ends_with("/s")) {
+        return Err(refused(format!(
+            "its flux is in {unit}, the model in electrons/s: divide FLUX, FLUX_ERR and FLUX_BKG by the \
+             time on source first (cut-outs of TICA frames have electrons a frame)"
+        )));
+    }
     if options.average && model.average_frame.iter().all(|&pixel| pixel == 0.0) {
         return Err(refused("the model has no average frame to subtract".into()));
     }

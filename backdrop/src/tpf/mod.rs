@@ -115,6 +115,10 @@ pub struct TargetPixelFile {
     pub quality: Vec<u32>,
     /// The flags of each pixel (`APERTURE`), (rows, columns); `None` if the file has none.
     pub aperture: Option<Array2<i32>>,
+    /// The model that was subtracted already (`BKGMODEL`), if one was.
+    pub subtracted: Option<String>,
+    /// The unit of the flux (`TUNIT`), if the file names one.
+    pub unit: Option<String>,
     /// The whole file.
     bytes: Vec<u8>,
 }

@@ -23,7 +23,7 @@ impl TargetPixelFile {
     /// # Errors
     /// [`Error::Io`], [`Error::Fits`] or [`Error::Truncated`] if the file cannot be read;
     /// [`Error::NotATargetPixelFile`] or [`Error::MissingKeyword`] if it is another file, its
-    /// parts contradict one another, or a model was subtracted from it already.
+    /// parts contradict one another.
     pub fn open(path: &Path) -> Result<Self> {
         match Kind::of(path)?.0 {
             Kind::Fits => {}
@@ -40,10 +40,6 @@ impl TargetPixelFile {
         if file.image()?.is_some() {
             return Err(refused(path, "its first extension is an image, not a table"));
         }
-        if let Some(model) = file.text(MODEL_KEYWORD) {
-            let reason = format!("its background was subtracted already, with the model {model}");
-            return Err(refused(path, reason));
-        }
         if file.number("PCOUNT") != Some(0) || file.number::<u64>("THEAP").is_some() {
             return Err(refused(path, "its table has arrays of variable length"));
         }
@@ -58,6 +54,8 @@ impl TargetPixelFile {
             None => vec![0.0; time.len()],
         };
         let quality: Vec<i32> = file.numbers("QUALITY")?;
+        let subtracted = file.text(MODEL_KEYWORD);
+        let unit = file.column_number("FLUX").and_then(|column| file.text(&format!("TUNIT{column}")));
         let flux = read_images(&mut file, "FLUX", None)?;
         let shape = Some(flux.dim());
         let flux_error = read_images(&mut file, "FLUX_ERR", shape)?;
@@ -83,6 +81,8 @@ impl TargetPixelFile {
             // Flags are bits, the last of which is the sign to FITS.
             quality: quality.into_iter().map(i32::cast_unsigned).collect(),
             aperture,
+            subtracted,
+            unit,
             bytes,
         })
     }

@@ -233,7 +233,7 @@ fn files_of_another_form_are_refused_with_the_reason() {
         change(&mut made);
         made.refusal()
     };
-    let not = |reason: &str| format!("not a target pixel file to be corrected: {reason}");
+    let not = |reason: &str| format!("not a target pixel file: {reason}");
     for name in ["TIME", "FLUX", "FLUX_ERR", "QUALITY"] {
         let reason = format!("its table has no column {name}, or several");
         assert_eq!(
@@ -252,10 +252,6 @@ fn files_of_another_form_are_refused_with_the_reason() {
     assert!(large.starts_with("cannot find the shape of column FLUX of HDU 1: "), "{large}");
     let whole = refusal(&|made| made.columns[4].1 = "6J".into());
     assert_eq!(whole, "HDU 1: column FLUX does not hold real numbers");
-    let already = refusal(&|made| {
-        made.card("BKGMODEL", "'model.fits'");
-    });
-    assert_eq!(already, not("its background was subtracted already, with the model model.fits"));
     let heap = refusal(&|made| {
         made.card("THEAP", 100);
     });
@@ -293,7 +289,7 @@ fn damaged_files_are_refused_and_nothing_else_happens() {
     }
     std::fs::write(&path, "no FITS").unwrap();
     let message = TargetPixelFile::open(&path).unwrap_err().to_string();
-    assert!(message.ends_with("not a target pixel file to be corrected: it is not FITS"), "{message}");
+    assert!(message.ends_with("not a target pixel file: it is not FITS"), "{message}");
 }
 
 fn save(made: &Made) -> (tempfile::TempDir, PathBuf, Vec<u8>) {
@@ -336,8 +332,18 @@ fn the_saved_file_has_other_fluxes_and_the_rest_as_it_was() {
     assert!(header.contains("HISTORY 45 of 60 cadences corrected; the others are NaN:"));
     assert!(header.contains("HISTORY 0 in no frame of the model, 15 in frames that were not fitted"));
 
-    let again = TargetPixelFile::open(&path).unwrap_err().to_string();
+    let again = corrected(&TargetPixelFile::open(&path).unwrap()).unwrap_err().to_string();
     assert!(again.contains("its background was subtracted already, with the model model.fits"), "{again}");
+}
+
+#[test]
+fn a_flux_that_is_not_a_second_is_refused() {
+    let mut tpf = Made::spoc(&fast()).open().unwrap();
+    tpf.unit = Some("e-".into());
+    let message = corrected(&tpf).unwrap_err().to_string();
+    assert!(message.contains("its flux is in e-, the model in electrons/s"), "{message}");
+    tpf.unit = Some("e-/s".into());
+    corrected(&tpf).unwrap();
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn a_bad_file_is_named_and_the_others_are_corrected() {
         "o.fits: the model is of sector 1, camera 1, CCD 4, but the data are of sector 1, camera 1, CCD 2: \
          use the model of sector 1, camera 1, CCD 2"
     );
-    assert_eq!(errors[1], "text.fits: not a target pixel file to be corrected: it is not FITS");
+    assert_eq!(errors[1], "text.fits: not a target pixel file: it is not FITS");
     assert!(errors[2].starts_with("none.fits: "), "{}", errors[2]);
     assert!(errors[3].starts_with(&format!("{MODEL}: not a target pixel file")), "{}", errors[3]);
     assert_eq!(report["files"][4]["corrected"], 3);
