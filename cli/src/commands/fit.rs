@@ -48,7 +48,7 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
             ("asteroids", asteroids(&options, &report)),
             ("average frame", average(&report)),
             ("components", components(&model)),
-            ("scatter", scatter(&model)),
+            ("scatter", super::info::scatter(&model)),
             ("time", times(&report)),
             ("model", format!("{} ({})", path.display(), output::bytes(bytes))),
         ])
@@ -133,20 +133,6 @@ fn components(model: &Model) -> String {
             "none: they take {MIN_COMPONENT_FRAMES} frames; the series of {jitter} jitter and {background} \
              background pixels are kept"
         )
-    }
-}
-
-/// The scatter of clean pixels about the model.
-fn scatter(model: &Model) -> String {
-    let mut known: Vec<f64> = model.scatter.iter().copied().filter(|scatter| scatter.is_finite()).collect();
-    known.sort_by(f64::total_cmp);
-    match known[..] {
-        [] => "not known: no clean pixels".to_owned(),
-        [least, ..] => format!(
-            "{least:.2} to {:.2} electrons/s, {:.2} in the middle",
-            known[known.len() - 1],
-            known[known.len() / 2]
-        ),
     }
 }
 

@@ -86,6 +86,8 @@ fn describe_model(model: &Model) -> (String, Value) {
             ),
             ("jitter", components(model.jitter.ncols(), model.jitter_pixels.len())),
             ("background", components(model.background.ncols(), model.background_pixels.len())),
+            ("scatter", scatter(model)),
+            ("asteroids", asteroids(model)),
             ("made by", format!("{} on {}, seed {}", model.software, model.backend, model.seed)),
         ])
     );
@@ -109,6 +111,8 @@ fn describe_model(model: &Model) -> (String, Value) {
         "weights2": model.weights2.ncols(),
         "quality_bitmask": model.quality_bitmask,
         "average_bitmask": model.average_bitmask,
+        "scatter": median(&model.scatter),
+        "asteroids": model.asteroids,
         "jitter_components": model.jitter.ncols(),
         "background_components": model.background.ncols(),
         "software": model.software,
@@ -156,6 +160,31 @@ fn describe_scene(scene: &Scene) -> (String, Value) {
         "backend": scene.backend,
     });
     (human, machine)
+}
+
+/// The scatter of clean pixels about the model in most frames.
+pub(super) fn scatter(model: &Model) -> String {
+    let known = model.scatter.iter().copied().filter(|scatter| scatter.is_finite());
+    let (least, largest) = known.fold((f64::INFINITY, 0.0), |(least, largest): (f64, f64), scatter| {
+        (least.min(scatter), largest.max(scatter))
+    });
+    match median(&model.scatter) {
+        Some(middle) => {
+            format!("{least:.2} to {largest:.2} electrons/s about the model, {middle:.2} in the middle")
+        }
+        None => "not known".to_owned(),
+    }
+}
+
+/// The one in the middle of those that are known.
+fn median(scatter: &[f64]) -> Option<f64> {
+    let mut known: Vec<f64> = scatter.iter().copied().filter(|scatter| scatter.is_finite()).collect();
+    known.sort_by(f64::total_cmp);
+    known.get(known.len() / 2).copied()
+}
+
+fn asteroids(model: &Model) -> String {
+    if model.asteroids.is_empty() { "not masked".to_owned() } else { format!("those of {}", model.asteroids) }
 }
 
 fn components(components: usize, pixels: usize) -> String {
