@@ -6,8 +6,18 @@
 //! `s sqrt(a^T C a)` at a pixel whose row of `A2` is `a`. The weights of `A1` add nothing that
 //! counts: `A2` is fitted to what `A1` leaves, its errors included.
 //!
-//! This is what noise makes of a smooth background. Not in it is light that the designs cannot
-//! follow (structure finer than the knots, the edges of glints) and faint stars in the clean pixels.
+//! This is what noise makes of the model. On simulated sectors without stars, what noise adds has
+//! 0.8 of this standard deviation, on clean pixels, along straps and at the edges alike; not 1, since
+//! the scatter has the noise of the average frame in it (`docs/recovery.md` has all numbers). It
+//! tells nothing of
+//! - light with structure that the designs cannot follow: on clean pixels without glints the whole
+//!   error is 1.2 times as large as stated on a window of 512 x 512 pixels and 6 times on a CCD; along
+//!   straps, where the light is no straight line, 2 and 32 times; in strong glints 30 times and more;
+//! - faint stars in the clean pixels, which are an error that does not change with time;
+//! - a frame that most of the minimum image was made of, the darkest of a short series. With an
+//!   average frame its own noise is subtracted, so that its scatter is nearly zero and sigma 4 to 10
+//!   times too small for what noise adds.
+//!
 //! Pixels that were masked in single windows only (no value, asteroids) count as clean.
 
 use array_api::{Array, Backend};
