@@ -9,18 +9,11 @@ use predicates::str::{contains, is_empty, starts_with};
 use serde_json::Value;
 use tempfile::TempDir;
 
-const MODEL: &str = "tessbackdrop_sector1_camera1_ccd4.fits";
-
-/// The program, in a directory of its own and without the environment's choice of device.
-fn backdrop(dir: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("backdrop"));
-    command.current_dir(dir).env_remove("USE_CUPY").args(args);
-    command
-}
+use super::common::{MODEL_NAME as MODEL, backdrop, names};
 
 fn correct(dir: &Path, args: &[&str]) -> Command {
-    let mut command = backdrop(dir, &["correct", "--model", MODEL]);
-    command.args(args);
+    let mut command = backdrop(dir);
+    command.args(["correct", "--model", MODEL]).args(args);
     command
 }
 
@@ -37,15 +30,11 @@ fn with_model() -> TempDir {
     for (name, corner) in [("a.fits", (30, 20)), ("b.fits", (0, 53))] {
         simulation.write_target_pixels(&here.join(name), corner, (11, 11), false).unwrap();
     }
-    backdrop(here, &["fit", "--in-dir", "frames", "--cutout-size", "64", "--nknots", "8"]).assert().success();
+    backdrop(here)
+        .args(["fit", "--in-dir", "frames", "--cutout-size", "64", "--nknots", "8"])
+        .assert()
+        .success();
     dir
-}
-
-fn names(dir: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(dir).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 fn json(command: &mut Command, code: i32) -> Value {
@@ -122,7 +111,7 @@ fn nothing_is_replaced_or_corrected_twice() {
 
     one_error(&["a.fits", "--corner", "30,21", "--out", "x.fits"], 1, "is at row 30, column 20, not 30, 21");
     one_error(&["b.fits", "--average"], 1, "b.fits: the model has no average frame to subtract");
-    one_error(&["b.fits", "--lightcurve", "--detrend"], 1, "no jitter or background components");
+    one_error(&["b.fits", "--lightcurve", "--detrend"], 1, "are too few to detrend against");
     one_error(&["b.fits", "--lightcurve", "--threshold", "1e9"], 1, "b.fits: no pixel reaches the threshold");
     one_error(
         &["a.fits", "b.fits", "--out", "x.fits"],
@@ -140,6 +129,6 @@ fn nothing_is_replaced_or_corrected_twice() {
 
 #[test]
 fn help_has_examples_and_exit_codes() {
-    let help = backdrop(Path::new("."), &["correct", "--help"]).assert().success().stderr(is_empty());
+    let help = backdrop(Path::new(".")).args(["correct", "--help"]).assert().success().stderr(is_empty());
     help.stdout(contains("Examples:").and(contains("130  ")).and(contains("--corner <ROW,COLUMN>")));
 }
