@@ -13,10 +13,11 @@
 //! - light with structure that the designs cannot follow: on clean pixels without glints the whole
 //!   error is 1.2 times as large as stated on a window of 512 x 512 pixels and 6 times on a CCD; along
 //!   straps, where the light is no straight line, 2 and 32 times; in strong glints 30 times and more;
-//! - faint stars in the clean pixels, which are an error that does not change with time;
-//! - a frame that most of the minimum image was made of, the darkest of a short series. With an
-//!   average frame its own noise is subtracted, so that its scatter is nearly zero and sigma 4 to 10
-//!   times too small for what noise adds.
+//! - faint stars in the clean pixels, which are an error that does not change with time.
+//!
+//! A frame that most of the minimum image was made of, the darkest of a short series, has its own
+//! noise subtracted with the average frame: its residuals are nearly zero, its model has the noise all
+//! the same. So no frame counts with less than half the median scatter of all.
 //!
 //! Pixels that were masked in single windows only (no value, asteroids) count as clean.
 
@@ -29,6 +30,7 @@ use crate::file::Model;
 use crate::geometry::Window;
 use crate::mask::{Masks, weights};
 use crate::normal::NormalEquations;
+use crate::statistics::median;
 
 /// Pixels that are worked on at once.
 const BATCH: usize = 1 << 15;
@@ -57,7 +59,12 @@ pub struct Uncertainty<'a, B: Backend> {
     design: Design,
     /// `C`, of shape (columns, columns).
     covariance: Array<f64, B>,
+    /// The least scatter that a frame counts with.
+    floor: f64,
 }
+
+/// Share of the median scatter that a frame counts with at least.
+const LEAST_SCATTER: f64 = 0.5;
 
 impl<'a, B: Backend> Uncertainty<'a, B> {
     /// Forms and inverts the normal equations of `A2` for the model's masks.
@@ -66,13 +73,15 @@ impl<'a, B: Backend> Uncertainty<'a, B> {
     /// [`Error::InvalidArgument`] if the model does not know the scatter of its frames or its design
     /// makes no sense, [`Error::NotPositiveDefinite`].
     pub fn new(xp: &B, model: &'a Model) -> Result<Self> {
-        if model.scatter.iter().all(|scatter| scatter.is_nan()) {
+        let mut known: Vec<f64> =
+            model.scatter.iter().copied().filter(|scatter| scatter.is_finite()).collect();
+        let Some(middle) = median(&mut known) else {
             return Err(Error::InvalidArgument(
                 "the model does not tell the scatter of its frames, which its uncertainty follows from: \
                  fit the frames again with this version"
                     .into(),
             ));
-        }
+        };
         let design: Design = model.design2.parse()?;
         let (rows, columns) = model.shape;
         let window = Window::new(model.target.ccd, (0..rows).collect(), (0..columns).collect())?;
@@ -80,7 +89,7 @@ impl<'a, B: Backend> Uncertainty<'a, B> {
         let masks = Masks { star: model.star_mask.clone(), saturation: model.saturation_mask.clone() };
         let gram = matrix.gram(&weights(xp, &masks.clean())?)?;
         let covariance = NormalEquations::new("A2", &matrix, gram)?.covariance()?;
-        Ok(Self { model, design, covariance })
+        Ok(Self { model, design, covariance, floor: LEAST_SCATTER * middle })
     }
 
     /// The standard deviation of the model for a scatter of 1 electron/s, of shape (rows, columns),
@@ -103,6 +112,16 @@ impl<'a, B: Backend> Uncertainty<'a, B> {
         Ok(sigma.unwrap_or_else(|error| unreachable!("one number for each pixel: {error}")))
     }
 
+    /// The scatter that a frame counts with, in electrons/s; NaN if it was not fitted.
+    ///
+    /// # Panics
+    /// If there is no such frame.
+    pub fn scatter(&self, frame: usize) -> f64 {
+        let scatter = self.model.scatter[frame];
+        // A NaN would lose against the floor.
+        if scatter.is_nan() { scatter } else { scatter.max(self.floor) }
+    }
+
     /// The standard deviation of the model in electrons/s, of shape (frames, rows, columns);
     /// `frames` are positions in the model's list of frames. NaN for a frame that was not fitted.
     ///
@@ -113,7 +132,7 @@ impl<'a, B: Backend> Uncertainty<'a, B> {
         let unit = self.of_unit_scatter(rows, columns)?;
         let mut sigma = Array3::zeros((frames.len(), rows.len(), columns.len()));
         for (mut image, &frame) in sigma.axis_iter_mut(Axis(0)).zip(frames) {
-            image.assign(&(&unit * self.model.scatter[frame]));
+            image.assign(&(&unit * self.scatter(frame)));
         }
         Ok(sigma)
     }

@@ -63,8 +63,9 @@ fn noise_moves_the_model_by_its_stated_uncertainty() {
     // The frame's scatter has the noise of the average frame in it, whose part is some 20 %; a
     // frame's ratio follows from about 100 weights, and the median of 45 frames is known to 2 %.
     assert!((0.7..1.1).contains(&clean.noise_over_sigma), "{clean:?}");
-    // In the frame that the minimum image was made of, its noise is subtracted with the average.
-    assert!(clean.worst_noise_over_sigma > clean.noise_over_sigma, "{clean:?}");
+    // In the frame that the minimum image was made of, its noise is subtracted with the average; with
+    // half the median scatter its sigma is not far off.
+    assert!((0.7..2.0).contains(&clean.worst_noise_over_sigma), "{clean:?}");
     for place in [Place::Strap, Place::Edge] {
         let row = find(&table, place, false);
         assert!((0.7..1.1).contains(&row.noise_over_sigma), "{row:?}");

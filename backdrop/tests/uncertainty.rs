@@ -54,3 +54,16 @@ fn a_model_without_scatter_says_so() {
     let error = Uncertainty::new(&xp, &model).err().expect("no scatter").to_string();
     assert!(error.contains("fit the frames again"), "{error}");
 }
+
+#[test]
+fn a_frame_whose_own_noise_was_subtracted_counts_with_half_the_median_scatter() {
+    let settings =
+        SimulationSettings { frames: 4, size: 32, flagged_frames: 0, ..SimulationSettings::default() };
+    let source = Simulation::new(settings).expect("a simulation");
+    let xp = Cpu::new();
+    let (mut model, _) = fit(&xp, &source, &FitOptions::default(), &Silent).expect("a fit");
+    model.scatter = vec![0.01, 3.0, f64::NAN, 4.0];
+    let uncertainty = Uncertainty::new(&xp, &model).expect("a covariance");
+    assert_eq!([0, 1, 3].map(|frame| uncertainty.scatter(frame)), [1.5, 3.0, 4.0]);
+    assert!(uncertainty.scatter(2).is_nan());
+}

@@ -124,7 +124,8 @@ pub fn recovery(sky: &Simulation, model: &Model, rows: &[usize]) -> Result<Vec<R
     let noiseless_errors = self::errors(&noiseless, &noiseless_model, rows, &columns)?;
     let places = places(model, rows);
     let mean = errors.select(Axis(0), &quiet).mean_axis(Axis(0)).ok_or("all frames have a glint")?;
-    let unit_sigma = Uncertainty::new(&Cpu::new(), model)?.of_unit_scatter(rows, &columns)?;
+    let uncertainty = Uncertainty::new(&Cpu::new(), model)?;
+    let unit_sigma = uncertainty.of_unit_scatter(rows, &columns)?;
     let medians: Vec<f64> = errors
         .outer_iter()
         .map(|image| {
@@ -151,7 +152,7 @@ pub fn recovery(sky: &Simulation, model: &Model, rows: &[usize]) -> Result<Vec<R
             let noise = |t, pixel: (usize, usize)| raw(t, pixel) - noiseless_errors[(t, pixel.0, pixel.1)];
             // Of each frame, the root mean square of the error over the stated sigma.
             let over_sigma = |of: &dyn Fn(usize, (usize, usize)) -> f64| -> Vec<f64> {
-                let ratio = |t: usize, pixel| of(t, pixel) / (model.scatter[t] * unit_sigma[pixel]);
+                let ratio = |t: usize, pixel| of(t, pixel) / (uncertainty.scatter(t) * unit_sigma[pixel]);
                 let frame = |&t: &usize| root_mean_square(pixels.iter().map(|&pixel| ratio(t, pixel)));
                 frames.iter().map(frame).collect()
             };

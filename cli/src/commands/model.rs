@@ -94,7 +94,9 @@ fn write<B: Backend>(
     let mut sigma = match &args.sigma {
         Some(path) => {
             let file = cube(path, "unit of the standard deviation of the background")?;
-            Some((file, Uncertainty::new(xp, model)?.of_unit_scatter(rows, columns)?))
+            let uncertainty = Uncertainty::new(xp, model)?;
+            let unit = uncertainty.of_unit_scatter(rows, columns)?;
+            Some((file, uncertainty, unit))
         }
         None => None,
     };
@@ -103,16 +105,17 @@ fn write<B: Backend>(
         interrupt::check()?;
         let pixels: Vec<f64> = evaluator.evaluate(batch)?.into_iter().collect();
         background.write(&pixels)?;
-        if let Some((file, unit)) = &mut sigma {
+        if let Some((file, uncertainty, unit)) = &mut sigma {
             for &frame in batch {
-                let pixels: Vec<f64> = unit.iter().map(|sigma| sigma * model.scatter[frame]).collect();
+                let scatter = uncertainty.scatter(frame);
+                let pixels: Vec<f64> = unit.iter().map(|sigma| sigma * scatter).collect();
                 file.write(&pixels)?;
             }
         }
         bar.advance(batch.len());
     }
     // The first one is not given its name before the second is known to be complete.
-    if let Some((file, _)) = sigma {
+    if let Some((file, ..)) = sigma {
         file.finish()?;
     }
     background.finish()?;
