@@ -175,6 +175,7 @@ pub fn fit<B: Backend>(
     let mut fitter = FrameFitter::new(xp, matrices, &clean)?;
     report.mask_windows = 1;
     let mut dropped: Option<PixelSet> = None;
+    let mut mask_time = Duration::ZERO;
     if survey.averaged >= MIN_AVERAGE_FRAMES {
         dropped = survey.passed(source, options);
         if dropped.is_some() {
@@ -207,7 +208,7 @@ pub fn fit<B: Backend>(
             report.mask_windows += 1;
             dropped = needed;
         }
-        report.setup_time += setup.elapsed();
+        mask_time += setup.elapsed();
         // The next batch goes to the device while the current one is fitted.
         let upload =
             |batch: &[usize], pixels| Ok(Array::from_vec(xp, pixels, &[batch.len(), rows, columns])?);
@@ -226,7 +227,8 @@ pub fn fit<B: Backend>(
         })?;
     }
     progress.finish();
-    report.fit_time = start.elapsed();
+    report.fit_time = start.elapsed().saturating_sub(mask_time);
+    report.setup_time += mask_time;
     let average = fitter.average()?;
     let start = Instant::now();
     let mut model = survey.into_model(xp, source, options, masks, (weights1, weights2), average);
