@@ -97,7 +97,7 @@ table! {
                            and f32 epsilon times the residual, in units of epsilon";
     /// Principal components of residuals.
     COMPONENTS: 1.0 Scaled, "the angle by which an error of a matrix turns singular vectors towards those of the \
-                             nearest other value (Golub and Van Loan, 8.6.2); scale: twice the error over the \
+                             nearest other value (P.-A. Wedin, BIT 12, 99, 1972); scale: twice the error over the \
                              distance of the values, in units of epsilon";
     /// The standard deviation of the background model on two backends.
     UNCERTAINTY: 1.0 Scaled, "the same normal equations inverted in another order, as for the background; scale: \
