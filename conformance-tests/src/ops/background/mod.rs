@@ -29,13 +29,19 @@ fn worst(errors: impl IntoIterator<Item = f64>) -> f64 {
     errors.into_iter().fold(0.0, |worst, error| if error > worst || error.is_nan() { error } else { worst })
 }
 
-/// The largest `|found - expected|` over its scale; nothing where both are NaN.
+/// The largest `|found - expected|` over its scale; nothing where both are NaN, infinity if there are
+/// not as many.
 fn largest_error<'a>(
     found: impl IntoIterator<Item = &'a f64>,
     expected: impl IntoIterator<Item = &'a f64>,
     scale: impl Fn(usize, f64) -> f64,
 ) -> f64 {
-    let errors = found.into_iter().zip(expected).enumerate().map(|(i, (&found, &expected))| {
+    let [found, expected]: [Vec<f64>; 2] =
+        [found.into_iter().copied().collect(), expected.into_iter().copied().collect()];
+    if found.len() != expected.len() {
+        return f64::INFINITY;
+    }
+    let errors = found.into_iter().zip(expected).enumerate().map(|(i, (found, expected))| {
         let same = found == expected || (found.is_nan() && expected.is_nan());
         if same { 0.0 } else { (found - expected).abs() / scale(i, expected) }
     });
