@@ -92,6 +92,16 @@ table! {
     /// The background model on two backends.
     BACKGROUND: 1.0 Scaled, "the same normal equations, of condition 1e8, solved in another order; scale: 1e-8 of \
                              the background, in units of epsilon";
+    /// Residuals of single pixels, and their scatter.
+    RESIDUAL: 1.0 Scaled, "those of the background, and a rounding to an f32 number; scale: 1e-8 of the background \
+                           and f32 epsilon times the residual, in units of epsilon";
+    /// Principal components of residuals.
+    COMPONENTS: 1.0 Scaled, "the angle by which an error of a matrix turns singular vectors towards those of the \
+                             nearest other value (P.-A. Wedin, BIT 12, 99, 1972); scale: twice the error over the \
+                             distance of the values, in units of epsilon";
+    /// The standard deviation of the background model on two backends.
+    UNCERTAINTY: 1.0 Scaled, "the same normal equations inverted in another order, as for the background; scale: \
+                              1e-8 of the standard deviation, in units of epsilon";
     /// The scene of stars on two backends.
     SCENE: 1.0 Scaled, "flux and weights are rounded to f32 numbers; scale: f32 epsilon times the largest flux \
                         for each component and the flux itself";

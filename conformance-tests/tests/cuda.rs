@@ -8,10 +8,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use array_api::backend::Storage;
 use array_api::ops::Unary;
-use array_api::{Array, Cuda, Error, linalg, s};
+use array_api::{Array, Csr, Cuda, Error, linalg, s};
 use backdrop::design::{DesignMatrix, Preset};
-use backdrop::fit::FrameFitter;
+use backdrop::fit::{FitOptions, FrameFitter, fit};
 use backdrop::geometry::Window;
+use backdrop::progress::Silent;
+use backdrop::simulate::{Simulation, SimulationSettings};
 use cuda_emulator::client::{Emulator, Meter};
 use ndarray::Array2;
 
@@ -52,39 +54,86 @@ fn fitter(cuda: &Cuda) -> FrameFitter<Cuda> {
     fitter
 }
 
-/// What a batch of so many frames costs, from the host's pixels to the host's weights.
+/// Pixels whose residuals are wanted: of stars, with gaps, one twice.
+const SAMPLES: [(usize, usize); 5] = [(0, 0), (3, 40), (3, 40), (20, 7), (47, 47)];
+
+/// What a batch of so many frames costs, from the host's pixels to the host's numbers, and how many
+/// these are.
 fn cost(cuda: &Cuda, emulator: &Emulator, fitter: &FrameFitter<Cuda>, frames: usize) -> (Meter, usize) {
     let pixels: Vec<f32> = (0..frames * SIZE * SIZE).map(|i| 100.0 + (i % 17) as f32).collect();
     emulator.reset_meter();
     let images = Array::from_vec(cuda, pixels, &[frames, SIZE, SIZE]).unwrap();
     let fitted = fitter.fit(&images).unwrap();
-    (emulator.meter(), fitted.weights1.len() + fitted.weights2.len())
+    (emulator.meter(), fitted.weights1.len() + fitted.weights2.len() + fitted.residuals.len())
 }
 
-#[test]
-fn a_batch_brings_each_pixel_up_once_and_only_weights_down() {
-    let Some((cuda, emulator, _guard)) = emulated() else { return };
-    let fitter = fitter(&cuda);
+/// Holds batches to their cost, with so many `arrays` that come down: the number of launches.
+fn hold_to_cost(cuda: &Cuda, emulator: &Emulator, fitter: &FrameFitter<Cuda>, arrays: u64) -> u64 {
     // The first batch compiles kernels and finds out which indices are in range.
-    cost(&cuda, &emulator, &fitter, 1);
+    cost(cuda, emulator, fitter, 1);
     let mut of_one = None;
     for frames in [2, 5, 16] {
-        let (meter, weights) = cost(&cuda, &emulator, &fitter, frames);
+        let (meter, numbers) = cost(cuda, emulator, fitter, frames);
         assert_eq!(meter.up.bytes, (frames * SIZE * SIZE * size_of::<f32>()) as u64, "{frames} frames");
         assert_eq!(meter.up.copies, 1);
-        // Both sets of weights, and the number of pixels that were not positive.
-        assert_eq!(meter.down.bytes, ((weights + 1) * size_of::<f64>()) as u64, "{frames} frames");
-        assert_eq!((meter.down.copies, meter.synchronisations), (3, 3));
+        // The numbers, and the count of pixels that were not positive.
+        assert_eq!(meter.down.bytes, ((numbers + 1) * size_of::<f64>()) as u64, "{frames} frames");
+        assert_eq!((meter.down.copies, meter.synchronisations), (arrays + 1, arrays + 1));
         // A single frame takes fewer: views of a batch with one entry have no gaps.
         let launches = (meter.launches, meter.library_calls.clone(), meter.fills.copies, meter.allocations);
         let expected = of_one.get_or_insert_with(|| launches.clone());
         assert_eq!(*expected, launches, "the number of launches depends on the number of frames");
     }
     assert_eq!(emulator.take_faults(), []);
+    of_one.map_or(0, |(launches, ..)| launches)
 }
 
 #[test]
-fn a_frames_weights_have_the_same_bits_in_any_batch() {
+fn a_batch_brings_each_pixel_up_once_and_only_weights_down() {
+    let Some((cuda, emulator, _guard)) = emulated() else { return };
+    let mut fitter = fitter(&cuda);
+    // Both sets of weights.
+    let launches = hold_to_cost(&cuda, &emulator, &fitter, 2);
+    fitter.set_samples(&SAMPLES).unwrap();
+    // The residuals of some pixels as well. They take few launches: pixels are taken out of the frames
+    // and of the average frame, and two products with rows of the designs are subtracted.
+    let with_samples = hold_to_cost(&cuda, &emulator, &fitter, 3);
+    assert!(
+        (launches + 1..=launches + 20).contains(&with_samples),
+        "{with_samples} launches, not {launches}"
+    );
+}
+
+#[test]
+fn partial_results_of_a_gram_matrix_stay_within_their_room() {
+    let Some((cuda, emulator, _guard)) = emulated() else { return };
+    // Rows as of changed pixels, with fourteen entries in each: ten chunks of 64 rows, where 256 MiB have
+    // room for eight.
+    let (rows, columns, entries) = (640, 2000, 14);
+    let indices = (0..rows * entries).map(|i| (i * 997 % columns) as i32).collect();
+    let indptr = (0..=rows).map(|row| (row * entries) as i32).collect();
+    let a = Csr::new(&cuda, [rows, columns], indptr, indices, vec![1.0; rows * entries]).unwrap();
+    let weights = Array::ones(&cuda, &[rows]).unwrap();
+    // The first one compiles kernels.
+    drop(a.weighted_gram(&weights).unwrap());
+    cuda.synchronize().unwrap();
+    emulator.reset_meter();
+    let before = emulator.meter().memory_now;
+    let gram = a.weighted_gram(&weights).unwrap();
+    let matrix = (columns * columns * size_of::<f64>()) as u64;
+    let meter = emulator.meter();
+    assert_eq!((meter.launches, meter.up.copies, meter.down.copies, meter.synchronisations), (2, 0, 0, 0));
+    cuda.synchronize().unwrap();
+    // Eight partial results, and the sum of them.
+    assert_eq!((emulator.meter().memory_peak - before, meter.fills.bytes), (9 * matrix, 8 * matrix));
+    // Each entry is multiplied with all of its row.
+    let sum = gram.sum().unwrap().item().unwrap();
+    assert_eq!(sum, (rows * entries * entries) as f64);
+    assert_eq!(emulator.take_faults(), []);
+}
+
+#[test]
+fn a_frames_weights_and_residuals_have_the_same_bits_in_any_batch() {
     let Some((cuda, _guard)) = device() else { return };
     // Rows for several partial sums.
     let (rows, columns, frames) = (200, 40, 10);
@@ -92,7 +141,8 @@ fn a_frames_weights_have_the_same_bits_in_any_batch() {
     let preset = Preset::default();
     let (design1, design2) = (preset.design1(), preset.design2(8));
     let matrices = DesignMatrix::several(&cuda, [&design1, &design2], &window).unwrap();
-    let fitter = FrameFitter::new(&cuda, matrices, &Array2::from_elem((rows, columns), true)).unwrap();
+    let mut fitter = FrameFitter::new(&cuda, matrices, &Array2::from_elem((rows, columns), true)).unwrap();
+    fitter.set_samples(&[(0, 0), (199, 39), (70, 5), (71, 5)]).unwrap();
     // Numbers between 50 and 150 without a pattern.
     let golden = 0.618_033_988_749_894_9;
     let pixels = (0..frames * rows * columns).map(|i| (50.0 + 100.0 * (i as f64 * golden).fract()) as f32);
@@ -102,9 +152,9 @@ fn a_frames_weights_have_the_same_bits_in_any_batch() {
         starts
             .flat_map(|start| {
                 let fitted = fitter.fit(&images.slice(s![start..start + batch]).unwrap()).unwrap();
-                let both = [fitted.weights1, fitted.weights2];
+                let all = [fitted.weights1, fitted.weights2, fitted.residuals];
                 let frames: Vec<Vec<u64>> = (0..batch)
-                    .map(|frame| both.iter().flat_map(|w| w.row(frame).map(|x| x.to_bits())).collect())
+                    .map(|frame| all.iter().flat_map(|w| w.row(frame).map(|x| x.to_bits())).collect())
                     .collect();
                 frames
             })
@@ -115,6 +165,33 @@ fn a_frames_weights_have_the_same_bits_in_any_batch() {
     assert!(alone[0] != alone[1]);
     for batch in [2, 5, 10] {
         assert!(weights(batch) == alone, "in batches of {batch}");
+    }
+}
+
+#[test]
+fn a_fit_has_the_same_bits_in_any_batch() {
+    let Some((cuda, _guard)) = device() else { return };
+    let settings =
+        SimulationSettings { frames: 51, size: 32, flagged_frames: 1, asteroids: 1, ..Default::default() };
+    let source = Simulation::new(settings).unwrap();
+    let fitted = |frames_per_batch: usize| {
+        let options = FitOptions {
+            frames_per_batch,
+            mask_window: 30,
+            asteroids: Some(source.asteroids().clone()),
+            sample_pixels: 60,
+            ..FitOptions::with_nknots(Preset::default(), 4)
+        };
+        let (model, report) = fit(&cuda, &source, &options, &Silent).unwrap();
+        assert_eq!((report.fitted, report.average_used, report.mask_windows), (50, true, 3));
+        assert_eq!(model.background.dim(), (51, 10));
+        let numbers = [model.weights1, model.weights2, model.jitter, model.background, model.average_frame];
+        let numbers = numbers.into_iter().flatten().chain(model.scatter);
+        numbers.map(f64::to_bits).collect::<Vec<u64>>()
+    };
+    let one_by_one = fitted(1);
+    for batch in [7, 30] {
+        assert!(fitted(batch) == one_by_one, "in batches of {batch}");
     }
 }
 

@@ -41,7 +41,7 @@ const fn mutation(
 }
 
 /// All of them.
-pub const MUTATIONS: [Mutation; 18] = [
+pub const MUTATIONS: [Mutation; 21] = [
     mutation(
         "wrong stride in finding an element",
         "array-api/src/cuda/prelude.cuh",
@@ -112,6 +112,18 @@ pub const MUTATIONS: [Mutation; 18] = [
         "chunks(a.rows.len(), n * batch, elements)",
     ),
     mutation(
+        "first column of a band left out",
+        "array-api/src/cuda/sparse.rs",
+        "if (column < first || column >= first + width) continue;",
+        "if (column <= first || column >= first + width) continue;",
+    ),
+    mutation(
+        "indices exchanged in a bilinear form",
+        "array-api/src/cuda/sparse.rs",
+        "const T *from = m + axes.offset + a.indices[e] * axes.batch;",
+        "const T *from = m + axes.offset + a.indices[e] * axes.row;",
+    ),
+    mutation(
         "missing barrier in a reduction",
         "array-api/src/cuda/statistical/reduce.rs",
         "        __syncthreads();\n        if (lane < half)",
@@ -152,6 +164,12 @@ pub const MUTATIONS: [Mutation; 18] = [
         "array-api/src/cuda/linalg.rs",
         "upper: (triangle == Triangle::Upper) != a.form.by_rows,",
         "upper: (triangle == Triangle::Upper) == a.form.by_rows,",
+    ),
+    mutation(
+        "eigenvectors of the other triangle",
+        "array-api/src/cuda/blas.rs",
+        "handle, mode, UPPER, n, a as *mut _",
+        "handle, mode, cusolver::cublasFillMode_t::CUBLAS_FILL_MODE_LOWER, n, a as *mut _",
     ),
 ];
 

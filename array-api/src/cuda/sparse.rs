@@ -8,7 +8,8 @@
 //! partial results, in double precision, are added in the order of the chunks. Where the chunks end
 //! decides how sums are rounded: those of a transposed product depend on the two matrices' shapes
 //! alone, so that a product has the same bits however many are asked for at once. Those of weighted
-//! Gram matrices get fewer the more matrices there are.
+//! Gram matrices get fewer the more matrices there are, and the larger these are: of one with
+//! thousands of columns few partial results have room, and threads divide up its rows as well.
 
 use std::ops::Range;
 
@@ -66,13 +67,15 @@ extern "C" __global__ void transposed(
         }}
     }}
 }}
-// A thread for each chunk of rows and batch entry; partial results
-// [chunk][batch][column of a][column of b].
+// A thread for each chunk of rows, batch entry and band of columns of a, which it looks for among all
+// entries; partial results [chunk][batch][column of a][column of b].
 extern "C" __global__ void gram(
-    Csr a, Csr b, const T *w, Axes axes, i64 batch, i64 m, i64 height, double *partial, i64 threads
+    Csr a, Csr b, const T *w, Axes axes, i64 batch, i64 m, i64 height, i64 bands, i64 width, double *partial,
+    i64 threads
 ) {{
-    i64 line = thread_number();
-    if (line >= threads) return;
+    i64 i = thread_number();
+    if (i >= threads) return;
+    i64 line = divide(i, bands), first = (i - line * bands) * width;
     i64 chunk = divide(line, batch), entry = line - chunk * batch;
     // Either m rows for every entry, or m rows for each.
     i64 left = a.first + (a.rows == m ? 0 : entry * m), right = b.first + (b.rows == m ? 0 : entry * m);
@@ -81,8 +84,10 @@ extern "C" __global__ void gram(
     for (i64 row = chunk * height; row < end; ++row) {{
         double weight = w[axes.offset + entry * axes.batch + row * axes.row];
         for (i64 e = a.indptr[left + row]; e < a.indptr[left + row + 1]; ++e) {{
+            i64 column = a.indices[e];
+            if (column < first || column >= first + width) continue;
             double scaled = weight * (double)a.data[e];
-            double *to = out + a.indices[e] * b.columns;
+            double *to = out + column * b.columns;
             for (i64 f = b.indptr[right + row]; f < b.indptr[right + row + 1]; ++f) {{
                 to[b.indices[f]] += scaled * (double)b.data[f];
             }}
@@ -158,6 +163,14 @@ fn chunks(rows: usize, threads: usize, elements: usize) -> (usize, usize) {
     let wanted = BUSY.div_ceil(threads.max(1)).min(rows.div_ceil(ROWS)).min(room).max(1);
     let height = rows.div_ceil(wanted).max(1);
     (height, rows.div_ceil(height).max(1))
+}
+
+/// Bands of `columns` columns, and the columns of each, for so many `threads` without a cut: so many
+/// bands that the device is kept busy.
+fn bands(columns: usize, threads: usize) -> (usize, usize) {
+    let wanted = BUSY.div_ceil(threads.max(1)).min(columns).max(1);
+    let width = columns.div_ceil(wanted).max(1);
+    (columns.div_ceil(width), width)
 }
 
 /// A batch in portions whose partial results may exist at once, `bytes` for each entry: nearly always
@@ -245,8 +258,9 @@ impl Sparse for Cuda {
             return Ok(out);
         }
         let (height, chunks) = chunks(m, batch, elements);
+        let (bands, width) = bands(a.columns, chunks * batch);
         sum_chunks::<T>(self, chunks, elements, out.address_mut(&self.0, 0)?, |partial| {
-            let threads = chunks * batch;
+            let threads = chunks * batch * bands;
             let arguments = Arguments::default()
                 .value(kernel_csr(self, &a)?)
                 .value(kernel_csr(self, &b)?)
@@ -255,6 +269,8 @@ impl Sparse for Cuda {
                 .value(batch)
                 .value(m)
                 .value(height)
+                .value(bands)
+                .value(width)
                 .value(partial)
                 .value(threads);
             self.for_each::<Products<T>>(source::<T>, "gram", threads, arguments)
@@ -295,6 +311,16 @@ mod tests {
         assert_eq!(chunks(0, 1, 1), (1, 1));
         assert_eq!(chunks(1 << 20, 1, 1 << 20), (1 << 15, 32));
         assert_eq!(chunks(1 << 20, 1, 1 << 30), (1 << 20, 1));
+    }
+
+    #[test]
+    fn bands_cover_all_columns_and_keep_a_device_busy() {
+        // Three chunks of the update of a Gram matrix of 3122 columns, and one of many small matrices.
+        assert_eq!(bands(3122, 3), (3122, 1));
+        assert_eq!(bands(53, 8192), (4, 14));
+        assert_eq!(bands(53, BUSY), (1, 53));
+        assert_eq!(bands(10, BUSY / 7), (5, 2));
+        assert_eq!(bands(1, 0), (1, 1));
     }
 
     #[test]

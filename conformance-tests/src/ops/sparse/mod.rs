@@ -308,6 +308,15 @@ fn weighted_cross_gram<B: Backend>(xp: &B, check: &Check) -> Outcome {
         let weights = w.index_axis(ndarray::Axis(0), i).to_owned();
         hold_gram(check, &found.slice(array_api::s![i])?, &a, &weights, &a)?;
     }
+    // So many that a GPU's threads take two columns each, and one with many columns.
+    let (a, w) = (Sparse::<f64>::random([3, 9], FILL, 1), host::random::<f64>(&[4700, 3], FILL, 2));
+    let found = a.on(xp)?.weighted_cross_gram(&host::upload(xp, &w)?, &a.on(xp)?)?;
+    for i in [0, 2048, 4699] {
+        let weights = w.index_axis(ndarray::Axis(0), i).to_owned();
+        hold_gram(check, &found.slice(array_api::s![i])?, &a, &weights, &a)?;
+    }
+    let (a, w) = (Sparse::<f64>::random([300, 130], FILL, 1), host::random::<f64>(&[300], FILL, 2));
+    hold_gram(check, &a.on(xp)?.weighted_gram(&host::upload(xp, &w)?)?, &a, &w, &a)?;
     let a = Sparse::<f64>::random([4, 2], FILL, 1).on(xp)?;
     for shape in [vec![3], vec![3, 4, 1], vec![2, 3], vec![]] {
         let w = Array::ones(xp, &shape)?;

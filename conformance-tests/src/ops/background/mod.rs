@@ -1,4 +1,8 @@
-//! A small fit of the background model, which runs through every chapter at once.
+//! Small fits of the background model, which run through every chapter at once, and what is made of
+//! them.
+
+mod applied;
+mod sampled;
 
 use array_api::Cpu;
 use backdrop::file::Model;
@@ -13,7 +17,45 @@ use crate::testing::{Backend, Case, Check, Outcome, cases};
 use crate::tolerance;
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
-    cases!["backdrop": fit_of_a_plane, fit_as_on_the_cpu, fit_of_512_pixels_as_on_the_cpu]
+    let own = cases!["backdrop": fit_of_a_plane, fit_as_on_the_cpu, fit_of_512_pixels_as_on_the_cpu];
+    own.into_iter().chain(sampled::cases()).chain(applied::cases()).collect()
+}
+
+/// The part of a background by which two backends may differ.
+const PART: f64 = 1e-8;
+
+/// The largest error; NaN, which would get lost in a maximum of floats, if one is.
+fn worst(errors: impl IntoIterator<Item = f64>) -> f64 {
+    errors.into_iter().fold(0.0, |worst, error| if error > worst || error.is_nan() { error } else { worst })
+}
+
+/// The largest `|found - expected|` over its scale; nothing where both are NaN, infinity if there are
+/// not as many.
+fn largest_error<'a>(
+    found: impl IntoIterator<Item = &'a f64>,
+    expected: impl IntoIterator<Item = &'a f64>,
+    scale: impl Fn(usize, f64) -> f64,
+) -> f64 {
+    let [found, expected]: [Vec<f64>; 2] =
+        [found.into_iter().copied().collect(), expected.into_iter().copied().collect()];
+    if found.len() != expected.len() {
+        return f64::INFINITY;
+    }
+    let errors = found.into_iter().zip(expected).enumerate().map(|(i, (found, expected))| {
+        let same = found == expected || (found.is_nan() && expected.is_nan());
+        if same { 0.0 } else { (found - expected).abs() / scale(i, expected) }
+    });
+    worst(errors)
+}
+
+/// Holds numbers that are proportional to a background against others.
+fn hold_background<'a>(
+    check: &Check,
+    what: &str,
+    found: impl IntoIterator<Item = &'a f64>,
+    expected: impl IntoIterator<Item = &'a f64>,
+) -> Outcome {
+    check.error(what, largest_error(found, expected, |_, b| PART * b.abs()), &tolerance::BACKGROUND)
 }
 
 /// A fit, and the background at every pixel.
@@ -35,8 +77,7 @@ fn fit_of_a_plane<B: Backend>(xp: &B, check: &Check) -> Outcome {
     let target = Target { sector: 1, camera: 1, ccd: 2 };
     let (_, found) = background(xp, &MemorySource::new(target, (size, size), vec![(info, pixels)])?)?;
     let off = found.indexed_iter().map(|((_, row, column), value)| (value - light(row, column)).abs());
-    let worst = off.fold(0.0, f64::max);
-    check.equal("within 0.01 electrons/s of the plane", worst < 0.01, true)
+    check.equal("within 0.01 electrons/s of the plane", worst(off) < 0.01, true)
 }
 
 /// A simulated sector gives the same background as on the CPU.
@@ -57,9 +98,5 @@ fn as_on_the_cpu<B: Backend>(xp: &B, check: &Check, frames: usize, size: usize) 
     let (model, found) = background(xp, &source)?;
     let (on_cpu, expected) = background(&Cpu::new(), &source)?;
     check.equal("quality", model.quality, on_cpu.quality)?;
-    let errors = found.iter().zip(&expected).map(|(a, b)| (a - b).abs() / (1e-8 * b.abs()));
-    // A NaN would get lost in a maximum of floats.
-    let worst =
-        errors.fold(0.0, |worst: f64, error| if error > worst || error.is_nan() { error } else { worst });
-    check.error("background", worst, &tolerance::BACKGROUND)
+    hold_background(check, "background", &found, &expected)
 }
