@@ -183,7 +183,7 @@ fn a_fit_has_the_same_bits_in_any_batch() {
             ..FitOptions::with_nknots(Preset::default(), 4)
         };
         let (model, report) = fit(&cuda, &source, &options, &Silent).unwrap();
-        assert_eq!((report.fitted, report.average_used, report.mask_windows), (50, true, 3));
+        assert_eq!((report.fitted, report.average_used, report.mask_windows), (50, true, 4));
         assert_eq!(model.background.dim(), (51, 10));
         let numbers = [model.weights1, model.weights2, model.jitter, model.background, model.average_frame];
         let numbers = numbers.into_iter().flatten().chain(model.scatter);
