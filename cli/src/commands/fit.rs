@@ -100,10 +100,10 @@ fn asteroids(options: &FitOptions, report: &FitReport) -> String {
     match &options.asteroids {
         None => "not masked: no table of positions was given".to_owned(),
         Some(table) => format!(
-            "up to {} of {} masked in each of {}",
+            "up to {} masked in {}, by {}",
             output::count(report.asteroid_pixels, "pixel"),
-            table.name(),
-            output::count(report.mask_windows, "mask window")
+            output::count(options.mask_window, "frame"),
+            table.name()
         ),
     }
 }
