@@ -7,6 +7,7 @@
 //! once for the fit. Memory is a fixed number of frames, whatever the length of the sector.
 
 mod fitter;
+mod passed;
 mod residuals;
 mod survey;
 
@@ -170,20 +171,20 @@ pub fn fit<B: Backend>(
     let window = Window::new(source.target().ccd, (0..rows).collect(), (0..columns).collect())?;
     let matrices = DesignMatrix::several(xp, [&options.design1, &options.design2], &window)?;
     let masks = Masks::new(&survey.minimum);
-    let clean = masks.clean();
-    report.masked_fraction = clean.iter().filter(|&&keep| !keep).count() as f64 / clean.len() as f64;
-    let mut fitter = FrameFitter::new(xp, matrices, &clean)?;
+    let mut keep = masks.clean();
+    report.masked_fraction = keep.iter().filter(|&&keep| !keep).count() as f64 / keep.len() as f64;
+    report.average_used = survey.averaged >= MIN_AVERAGE_FRAMES;
+    if report.average_used {
+        for &pixel in &survey.brought_down {
+            keep[(pixel / columns, pixel % columns)] = false;
+        }
+    }
+    let mut fitter = FrameFitter::new(xp, matrices, &keep)?;
     report.mask_windows = 1;
     let mut dropped: Option<PixelSet> = None;
     let mut mask_time = Duration::ZERO;
-    if survey.averaged >= MIN_AVERAGE_FRAMES {
-        dropped = survey.passed(source, options);
-        if dropped.is_some() {
-            fitter.set_mask(&survey::without(&clean, dropped.as_ref()))?;
-            report.mask_windows += 1;
-        }
+    if report.average_used {
         fitter.set_average(&survey.minimum)?;
-        report.average_used = true;
     }
     let mut residuals = Residuals::new(&masks, options, &survey);
     fitter.set_samples(residuals.pixels())?;
@@ -204,7 +205,7 @@ pub fn fit<B: Backend>(
         let setup = Instant::now();
         let needed = survey.dropped(window, source, options, &mut report);
         if needed != dropped {
-            fitter.set_mask(&survey::without(&clean, needed.as_ref()))?;
+            fitter.set_mask(&survey::without(&keep, needed.as_ref()))?;
             report.mask_windows += 1;
             dropped = needed;
         }

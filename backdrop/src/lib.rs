@@ -23,6 +23,7 @@
 
 pub mod asteroids;
 pub mod background;
+pub mod communicator;
 pub mod components;
 pub mod cube;
 pub mod design;

@@ -11,6 +11,13 @@ pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
     }
 }
 
+/// The middle value, the upper one of two in the middle; `None` if there is none. Reorders `values`,
+/// none of which may be NaN.
+pub(crate) fn median_f32(values: &mut [f32]) -> Option<f32> {
+    let middle = values.len() / 2;
+    (!values.is_empty()).then(|| *values.select_nth_unstable_by(middle, f32::total_cmp).1)
+}
+
 /// Mean and standard deviation (the root mean square about the mean); NaN if a value is, or if there
 /// is none.
 pub(crate) fn mean_and_std(values: &[f64]) -> (f64, f64) {
@@ -38,6 +45,8 @@ mod tests {
         assert_eq!(median(&mut [3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(&mut [4.0, 1.0, 2.0, 3.0]), Some(2.5));
         assert_eq!(median(&mut []), None);
+        assert_eq!(median_f32(&mut [4.0, 1.0, 2.0, 3.0]), Some(3.0));
+        assert_eq!(median_f32(&mut []), None);
         assert_eq!(mean_and_std(&[1.0, 3.0]), (2.0, 1.0));
         assert!(mean_and_std(&[1.0, f64::NAN]).1.is_nan());
         let scatter = robust_scatter([-2.0, 1.0, f64::NAN, 3.0].into_iter());

@@ -3,6 +3,7 @@
 use array_api::{Array, Backend};
 use ndarray::{Array2, Ix2};
 
+use super::passed::{PassedPixels, hide};
 use super::{FitOptions, FitReport, stop_if_cancelled};
 use crate::error::{Error, Result};
 use crate::file::Model;
@@ -72,6 +73,9 @@ pub(super) struct Survey {
     pub(super) averaged: usize,
     /// For each mask window the pixels without a value in any of its fitted frames.
     pub(super) missing: Vec<Option<PixelSet>>,
+    /// Pixels whose minimum is of other light than that around, since an asteroid passed when it
+    /// was darkest.
+    pub(super) brought_down: Vec<usize>,
     bitmask: u32,
 }
 
@@ -93,9 +97,10 @@ impl Survey {
         // fitted make do.
         let mut substitute = minimum.clone();
         let mut averaged = 0;
+        let mut asteroids = PassedPixels::new(options, &source.frames()[..frames.len()], (rows, columns));
         progress.start("minimum image", frames.len());
         let ready = |_: &[usize], pixels| Ok(pixels);
-        for_each_batch(source, &frames, 1, &mut report.read_time, ready, |batch, pixels: Vec<f32>| {
+        for_each_batch(source, &frames, 1, &mut report.read_time, ready, |batch, mut pixels: Vec<f32>| {
             stop_if_cancelled(progress)?;
             let frame = batch[0];
             let non_finite = pixels.iter().filter(|pixel| !pixel.is_finite()).count();
@@ -116,6 +121,11 @@ impl Survey {
             }
             let good = passes(quality[frame], options.average_bitmask);
             if good || (fitted && averaged == 0) {
+                let passed = passed_pixels(&source.frames()[frame..=frame], source, options);
+                hide(&mut pixels, &passed);
+                if good {
+                    asteroids.take(&pixels, &passed);
+                }
                 let mut image = Array::from_vec(xp, pixels, &[rows * columns])?;
                 image.nan_to_num_assign(f32::INFINITY, f32::INFINITY, f32::INFINITY)?;
                 if good {
@@ -143,11 +153,12 @@ impl Survey {
         }
         let minimum = if averaged > 0 { minimum } else { substitute };
         let minimum = minimum.reshape(&[rows, columns])?.to_ndarray()?;
-        let minimum = match minimum.into_dimensionality::<Ix2>() {
+        let mut minimum = match minimum.into_dimensionality::<Ix2>() {
             Ok(minimum) => minimum.mapv_into(|flux| if flux.is_finite() { flux } else { f32::NAN }),
             Err(error) => unreachable!("an image has rows and columns: {error}"),
         };
-        Ok(Self { quality, minimum, averaged, missing, bitmask })
+        let brought_down = asteroids.bring_down(&mut minimum);
+        Ok(Self { quality, minimum, averaged, missing, brought_down, bitmask })
     }
 
     /// The pixels that a mask window goes without, of its own: those without a value in any of its
@@ -166,15 +177,6 @@ impl Survey {
         report.asteroid_pixels = report.asteroid_pixels.max(passed.len());
         insert(&mut dropped, &passed, source);
         dropped
-    }
-
-    /// The pixels that an asteroid passes in any frame. The minimum image may show it there, or,
-    /// if it came in the darkest frames, the light of others.
-    pub(super) fn passed(&self, source: &dyn FrameSource, options: &FitOptions) -> Option<PixelSet> {
-        let mut passed = None;
-        let frames = &source.frames()[..self.quality.len()];
-        insert(&mut passed, &passed_pixels(frames, source, options), source);
-        passed
     }
 
     /// The frames that are fitted.
