@@ -14,8 +14,7 @@ use crate::error::{Error, Result};
 ///
 /// let minima = threads(3, |ranks| {
 ///     let mut values = [ranks.rank() as f32, -(ranks.rank() as f32)];
-///     ranks.minimum(&mut values)?;
-///     Ok(values)
+///     ranks.minimum(&mut values).map(|()| values)
 /// });
 /// for minimum in minima {
 ///     assert_eq!(minimum?, [0.0, -2.0]);

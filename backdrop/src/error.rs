@@ -227,6 +227,24 @@ pub enum Error {
     #[error(transparent)]
     Array(#[from] array_api::Error),
 
+    /// Another of the processes that work together has failed.
+    #[error("rank {rank}: {message}")]
+    OnRank {
+        /// The number of that process.
+        rank: usize,
+        /// What went wrong there.
+        message: String,
+    },
+
+    /// A checkpoint cannot be used.
+    #[error("{}: {reason}", path.display())]
+    Checkpoint {
+        /// The checkpoint's file.
+        path: PathBuf,
+        /// What is wrong with it, and the way out.
+        reason: String,
+    },
+
     /// The caller asked to stop before the work was done.
     #[error("cancelled")]
     Cancelled,

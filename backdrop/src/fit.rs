@@ -6,30 +6,31 @@
 //! a source, which it reads twice: once for the minimum image that the masks are made from, and
 //! once for the fit. Memory is a fixed number of frames, whatever the length of the sector.
 
+mod checkpoint;
 mod fitter;
 mod passed;
-mod residuals;
+mod record;
+mod results;
+mod run;
 mod survey;
+mod together;
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use array_api::{Array, Backend};
-use ndarray::Array2;
+use array_api::Backend;
 
 use crate::asteroids::Asteroids;
-use crate::design::{Design, DesignMatrix, Preset};
+use crate::communicator::{Alone, Communicator};
+use crate::design::{Design, Preset};
 use crate::error::{Error, Result};
 use crate::file::Model;
-use crate::geometry::Window;
-use crate::mask::Masks;
 use crate::progress::Progress;
 use crate::quality;
-use crate::source::FrameSource;
-use crate::stream::for_each_batch;
+use crate::source::{FrameSource, OnError};
 
+pub use checkpoint::Checkpoint;
 pub use fitter::{FLOOR, Fitted, FrameFitter};
-use residuals::Residuals;
-use survey::{PixelSet, Survey};
 
 /// Frames that must pass the average bitmask for an average frame to be used.
 pub const MIN_AVERAGE_FRAMES: usize = 50;
@@ -49,7 +50,7 @@ pub struct FitOptions {
     pub average_bitmask: u32,
     /// Use at most so many frames, the first ones; 0 for all.
     pub max_frames: usize,
-    /// Frames fitted at once. The result does not depend on it.
+    /// Frames that a rank fits at once. The result does not depend on it.
     pub frames_per_batch: usize,
     /// Frames that share one mask: a pixel that has no value in any of them, or that an asteroid
     /// passes, is masked in all.
@@ -60,6 +61,8 @@ pub struct FitOptions {
     pub seed: u64,
     /// Jitter pixels, and as many background pixels, whose residuals are kept, at most.
     pub sample_pixels: usize,
+    /// What becomes of a frame that cannot be read.
+    pub on_error: OnError,
 }
 
 impl Default for FitOptions {
@@ -88,6 +91,7 @@ impl FitOptions {
             asteroids: None,
             seed: 0,
             sample_pixels: 5000,
+            on_error: OnError::Fail,
         }
     }
 }
@@ -103,6 +107,10 @@ pub struct FitReport {
     pub blown_out: usize,
     /// Frames with too few pixels to fit.
     pub without_data: usize,
+    /// Frames that could not be read, and why.
+    pub unreadable: BTreeMap<usize, String>,
+    /// Frames whose results are from a checkpoint.
+    pub resumed: usize,
     /// Frames in the minimum image.
     pub averaged: usize,
     /// Whether an average frame was subtracted.
@@ -127,6 +135,36 @@ pub struct FitReport {
     pub components_time: Duration,
     /// Time spent in reading frames, in both passes; it overlaps with the work.
     pub read_time: Duration,
+    /// What each rank has done, by rank; on ranks other than 0 empty. The times above are those of
+    /// rank 0.
+    pub ranks: Vec<RankReport>,
+}
+
+/// What one rank has done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct RankReport {
+    /// Frames that it has fitted.
+    pub frames: usize,
+    /// Time spent in reading frames, in both passes; it overlaps with the work.
+    pub read_time: Duration,
+    /// Time for fitting, reading included as far as it did not overlap.
+    pub fit_time: Duration,
+    /// Time for bringing results to rank 0 and waiting for other ranks.
+    pub wait_time: Duration,
+    /// Bytes of results that it has sent.
+    pub sent: u64,
+}
+
+/// How a fit is carried out, which does not change its result.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// The processes that share the work.
+    pub ranks: &'a dyn Communicator,
+    /// What hears how far the work is; on rank 0 of all ranks.
+    pub progress: &'a dyn Progress,
+    /// Where what is finished is kept, so that the same fit, with any number of ranks, goes on from
+    /// there if it was stopped.
+    pub checkpoint: Option<&'a Checkpoint>,
 }
 
 /// Fits the background of all frames of a source.
@@ -160,82 +198,60 @@ pub fn fit<B: Backend>(
     options: &FitOptions,
     progress: &dyn Progress,
 ) -> Result<(Model, FitReport)> {
+    let job = Job { ranks: &Alone, progress, checkpoint: None };
+    match fit_on(xp, source, options, &job)? {
+        (Some(model), report) => Ok((model, report)),
+        (None, _) => unreachable!("rank 0 has the model"),
+    }
+}
+
+/// Fits the background of all frames of a source together with other processes, which all call this
+/// with the same source and options. Rank 0 gets the model, the others `None`.
+///
+/// Frames are divided into rounds of `frames_per_batch` for each rank. The result has the same bits
+/// whatever the number of ranks, of threads and `frames_per_batch`, and whether or not it was stopped
+/// in between and went on from a checkpoint.
+///
+/// ```
+/// use array_api::Cpu;
+/// use backdrop::communicator::{Alone, threads};
+/// use backdrop::fit::{Checkpoint, FitOptions, Job, fit_on};
+/// use backdrop::progress::Silent;
+/// use backdrop::simulate::{Simulation, SimulationSettings};
+///
+/// # let dir = tempfile::tempdir()?;
+/// let settings = SimulationSettings { frames: 5, size: 32, flagged_frames: 0, ..Default::default() };
+/// let source = Simulation::new(settings)?;
+/// let options = FitOptions::default();
+/// let checkpoint = Checkpoint::beside(&dir.path().join("model.fits"), false);
+/// let models = threads(2, |ranks| {
+///     let job = Job { ranks, progress: &Silent, checkpoint: Some(&checkpoint) };
+///     fit_on(&Cpu::new(), &source, &options, &job).map(|(model, _)| model)
+/// });
+/// let mut models = models.into_iter();
+/// let (first, second) = (models.next().transpose()?.flatten(), models.next().transpose()?.flatten());
+/// assert!(first.is_some() && second.is_none());
+///
+/// // All frames are in the checkpoint now; one process makes the model of them.
+/// let job = Job { ranks: &Alone, progress: &Silent, checkpoint: Some(&checkpoint) };
+/// let (model, report) = fit_on(&Cpu::new(), &source, &options, &job)?;
+/// assert_eq!(report.resumed, 5);
+/// assert!(model == first);
+/// checkpoint.remove()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// As [`fit`]; [`Error::OnRank`] if another rank fails; [`Error::Checkpoint`] and [`Error::Io`] if the
+/// checkpoint cannot be used or written.
+pub fn fit_on<B: Backend>(
+    xp: &B,
+    source: &dyn FrameSource,
+    options: &FitOptions,
+    job: &Job,
+) -> Result<(Option<Model>, FitReport)> {
     check(options)?;
-    let mut report = FitReport::default();
-    let start = Instant::now();
-    let survey = Survey::run(xp, source, options, progress, &mut report)?;
-    report.survey_time = start.elapsed();
-
-    let start = Instant::now();
-    let (rows, columns) = source.shape();
-    let window = Window::new(source.target().ccd, (0..rows).collect(), (0..columns).collect())?;
-    let matrices = DesignMatrix::several(xp, [&options.design1, &options.design2], &window)?;
-    let masks = Masks::new(&survey.minimum);
-    let mut keep = masks.clean();
-    report.masked_fraction = keep.iter().filter(|&&keep| !keep).count() as f64 / keep.len() as f64;
-    report.average_used = survey.averaged >= MIN_AVERAGE_FRAMES;
-    if report.average_used {
-        for &pixel in &survey.brought_down {
-            keep[(pixel / columns, pixel % columns)] = false;
-        }
-    }
-    let mut fitter = FrameFitter::new(xp, matrices, &keep)?;
-    report.mask_windows = 1;
-    let mut dropped: Option<PixelSet> = None;
-    let mut mask_time = Duration::ZERO;
-    if report.average_used {
-        fitter.set_average(&survey.minimum)?;
-    }
-    let mut residuals = Residuals::new(&masks, options, &survey);
-    fitter.set_samples(residuals.pixels())?;
-    report.setup_time = start.elapsed();
-
-    let start = Instant::now();
-    let (n1, n2) = (options.design1.columns(), options.design2.columns());
-    let frames = survey.quality.len();
-    let mut weights1 = Array2::from_elem((frames, n1), f64::NAN);
-    let mut weights2 = Array2::from_elem((frames, n2), f64::NAN);
-    progress.start("fit", survey.fitted().count());
-    for (window, first) in (0..frames).step_by(options.mask_window).enumerate() {
-        let wanted: Vec<usize> =
-            survey.fitted().filter(|&i| (first..first + options.mask_window).contains(&i)).collect();
-        if wanted.is_empty() {
-            continue;
-        }
-        let setup = Instant::now();
-        let needed = survey.dropped(window, source, options, &mut report);
-        if needed != dropped {
-            fitter.set_mask(&survey::without(&keep, needed.as_ref()))?;
-            report.mask_windows += 1;
-            dropped = needed;
-        }
-        mask_time += setup.elapsed();
-        // The next batch goes to the device while the current one is fitted.
-        let upload =
-            |batch: &[usize], pixels| Ok(Array::from_vec(xp, pixels, &[batch.len(), rows, columns])?);
-        let size = options.frames_per_batch;
-        for_each_batch(source, &wanted, size, &mut report.read_time, upload, |batch, images| {
-            stop_if_cancelled(progress)?;
-            let fitted = fitter.fit(&images)?;
-            report.non_positive_pixels += fitted.non_positive_pixels;
-            for (row, &frame) in batch.iter().enumerate() {
-                weights1.row_mut(frame).assign(&fitted.weights1.row(row));
-                weights2.row_mut(frame).assign(&fitted.weights2.row(row));
-                residuals.insert(frame, &fitted.residuals.row(row));
-            }
-            progress.advance(batch.len());
-            Ok(())
-        })?;
-    }
-    progress.finish();
-    report.fit_time = start.elapsed().saturating_sub(mask_time);
-    report.setup_time += mask_time;
-    let average = fitter.average()?;
-    let start = Instant::now();
-    let mut model = survey.into_model(xp, source, options, masks, (weights1, weights2), average);
-    residuals.into_model(xp, &mut model)?;
-    report.components_time = start.elapsed();
-    Ok((model, report))
+    run::run(xp, source, options, job)
 }
 
 fn check(options: &FitOptions) -> Result<()> {

@@ -102,7 +102,7 @@ fn dir_of(path: &Path) -> &Path {
 }
 
 /// Waits until the name of a file is on the disk, too.
-fn sync_dir(path: &Path) -> Result<()> {
+pub(crate) fn sync_dir(path: &Path) -> Result<()> {
     // Only Unix can open a directory for this.
     if cfg!(unix) {
         std::fs::File::open(dir_of(path)).and_then(|dir| dir.sync_all()).map_err(Error::io(path))?;

@@ -34,6 +34,16 @@ impl fmt::Display for Target {
     }
 }
 
+/// What becomes of a frame that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub enum OnError {
+    /// It ends the work.
+    #[default]
+    Fail,
+    /// It is left out; the others do without it.
+    Skip,
+}
+
 /// What is known of a frame without reading its pixels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FrameInfo {
@@ -59,6 +69,13 @@ pub trait FrameSource: Sync {
 
     /// The frames, sorted by `tstart`.
     fn frames(&self) -> &[FrameInfo];
+
+    /// A number that changes when the frame at position `index` does, as far as the source can tell: a
+    /// checkpoint is of use to frames of the same stamps only.
+    fn stamp(&self, index: usize) -> u64 {
+        let _ = index;
+        0
+    }
 
     /// Reads the frame at position `index` of [`frames`](Self::frames) into `out`,
     /// row-major (rows, columns), in electrons/s. Pixels without a value are NaN.

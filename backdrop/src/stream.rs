@@ -4,69 +4,99 @@ use std::ops::Range;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
-use crate::error::Result;
+use bytemuck::allocation::try_zeroed_slice_box;
+
+use crate::error::{Error, Result};
 use crate::source::FrameSource;
 
-/// Reads the frames at `indices` in batches of `size` and hands them, in order, to `work`: the
-/// indices of the batch and what `prepare` makes of its pixels, (frames, rows, columns) in row-major
-/// order, in the thread that reads. At most two batches are in memory. The time spent in reading is
-/// added to `read_time`.
-///
-/// # Errors
-/// The first error of reading, `prepare` or `work`, after which nothing more is read.
-pub(crate) fn for_each_batch<P: Send>(
-    source: &dyn FrameSource,
-    indices: &[usize],
-    size: usize,
-    read_time: &mut Duration,
-    prepare: impl Fn(&[usize], Vec<f32>) -> Result<P> + Send,
-    work: impl FnMut(&[usize], P) -> Result<()>,
-) -> Result<()> {
-    let rows = 0..source.shape().0;
-    for_each_batch_of_rows((source, rows), indices, size, read_time, prepare, work)
+/// A batch of frames that has been read.
+pub(crate) struct Batch<P> {
+    /// The frames that could be read, in the order asked for.
+    pub(crate) frames: Vec<usize>,
+    /// What was made of their pixels.
+    pub(crate) prepared: Result<P>,
+    /// The frames that could not be read, and why.
+    pub(crate) unreadable: Vec<(usize, Error)>,
 }
 
-/// As [`for_each_batch`], of some rows of each frame.
+impl<P> Batch<P> {
+    /// The frames and what was made of them, if all could be read.
+    ///
+    /// # Errors
+    /// That of the first frame that could not, or of preparing.
+    pub(crate) fn whole(self) -> Result<(Vec<usize>, P)> {
+        match self.unreadable.into_iter().next() {
+            Some((_, error)) => Err(error),
+            None => Ok((self.frames, self.prepared?)),
+        }
+    }
+}
+
+/// Reads frames batch by batch, of each frame some rows, and hands to `work`, in order, what
+/// `prepare` makes of the frames and their pixels, (frames, rows, columns) in row-major order, in the
+/// thread that reads. An empty batch comes as one without pixels. At most two batches are in memory.
+/// The time spent in reading is added to `read_time`.
 ///
 /// # Errors
-/// As [`for_each_batch`].
-pub(crate) fn for_each_batch_of_rows<P: Send>(
+/// The first error of `work`, after which nothing more is read.
+pub(crate) fn for_each_batch<P: Send>(
     (source, rows): (&dyn FrameSource, Range<usize>),
-    indices: &[usize],
-    size: usize,
+    batches: &[&[usize]],
     read_time: &mut Duration,
     prepare: impl Fn(&[usize], Vec<f32>) -> Result<P> + Send,
-    mut work: impl FnMut(&[usize], P) -> Result<()>,
+    mut work: impl FnMut(Batch<P>) -> Result<()>,
 ) -> Result<()> {
-    let pixels_each = rows.len() * source.shape().1;
     let read = move |batch: &[usize]| {
         let start = Instant::now();
-        let mut pixels = vec![0.0; batch.len() * pixels_each];
-        for (&index, frame) in batch.iter().zip(pixels.chunks_mut(pixels_each.max(1))) {
-            source.read_rows(index, rows.clone(), frame)?;
-        }
+        let mut unreadable = Vec::new();
+        let read = read_frames(source, &rows, batch, &mut unreadable);
         let time = start.elapsed();
-        Ok((prepare(batch, pixels)?, time))
+        let is_read = |frame: &&usize| unreadable.iter().all(|(other, _)| other != *frame);
+        let frames: Vec<usize> = batch.iter().filter(is_read).copied().collect();
+        let prepared = read.and_then(|pixels| prepare(&frames, pixels));
+        (Batch { frames, prepared, unreadable }, time)
     };
     std::thread::scope(|scope| {
         // A channel without places: the reader waits with one batch in hand.
-        let (sender, receiver) = sync_channel::<Result<(P, Duration)>>(0);
+        let (sender, receiver) = sync_channel(0);
         scope.spawn(move || {
-            for batch in indices.chunks(size.max(1)) {
-                let result = read(batch);
-                let failed = result.is_err();
-                if sender.send(result).is_err() || failed {
+            for batch in batches {
+                if sender.send(read(batch)).is_err() {
                     break;
                 }
             }
         });
-        for (batch, result) in indices.chunks(size.max(1)).zip(receiver) {
-            let (prepared, time) = result?;
+        for (batch, time) in receiver {
             *read_time += time;
-            work(batch, prepared)?;
+            work(batch)?;
         }
         Ok(())
     })
+}
+
+/// The pixels of the frames that can be read, one after another.
+fn read_frames(
+    source: &dyn FrameSource,
+    rows: &Range<usize>,
+    frames: &[usize],
+    unreadable: &mut Vec<(usize, Error)>,
+) -> Result<Vec<f32>> {
+    let each = rows.len() * source.shape().1;
+    let length = frames.len() * each;
+    let no_memory = |()| {
+        let requested = length.saturating_mul(size_of::<f32>());
+        Error::Array(array_api::Error::OutOfMemory { requested, free: None })
+    };
+    let mut pixels = try_zeroed_slice_box::<f32>(length).map_err(no_memory)?.into_vec();
+    let mut read = 0;
+    for &frame in frames {
+        match source.read_rows(frame, rows.clone(), &mut pixels[read..read + each]) {
+            Ok(()) => read += each,
+            Err(error) => unreadable.push((frame, error)),
+        }
+    }
+    pixels.truncate(read);
+    Ok(pixels)
 }
 
 #[cfg(test)]
@@ -84,42 +114,61 @@ mod tests {
     }
 
     #[test]
-    fn every_frame_comes_once_and_in_order_with_a_short_last_batch() {
+    fn every_frame_comes_once_and_in_order_with_short_and_empty_batches() {
         let mut seen = Vec::new();
         let mut time = Duration::ZERO;
         let prepare = |batch: &[usize], pixels: Vec<f32>| {
-            assert_eq!(pixels.len(), 6 * batch.len());
+            assert_eq!(pixels.len(), 3 * batch.len());
             Ok(pixels)
         };
-        for_each_batch(&source(7), &[0, 2, 3, 5, 6], 2, &mut time, prepare, |batch, pixels| {
-            for (&index, frame) in batch.iter().zip(pixels.chunks(6)) {
-                assert_eq!(frame, [index as f32; 6]);
-                seen.push(index);
+        let source = source(7);
+        let batches: [&[usize]; 4] = [&[0, 2], &[], &[3, 5], &[6]];
+        for_each_batch((&source, 1..2), &batches, &mut time, prepare, |batch| {
+            let (frames, pixels) = batch.whole()?;
+            for (&frame, pixels) in frames.iter().zip(pixels.chunks(3)) {
+                assert_eq!(pixels, [frame as f32; 3]);
             }
+            seen.push(frames);
             Ok(())
         })
         .unwrap();
-        assert_eq!(seen, [0, 2, 3, 5, 6]);
+        assert_eq!(seen, batches);
+    }
+
+    #[test]
+    fn frames_that_cannot_be_read_are_left_out_and_named() {
+        let mut time = Duration::ZERO;
+        let ready = |_: &[usize], pixels: Vec<f32>| Ok(pixels);
+        let mut seen = Vec::new();
+        let source = source(3);
+        let batches: [&[usize]; 2] = [&[8, 0, 9, 1], &[2]];
+        for_each_batch((&source, 0..2), &batches, &mut time, ready, |batch| {
+            let unreadable: Vec<usize> = batch.unreadable.iter().map(|&(frame, _)| frame).collect();
+            seen.push((batch.frames.clone(), unreadable, batch.prepared.as_ref().unwrap().clone()));
+            assert_eq!(batch.whole().is_err(), seen.len() == 1);
+            Ok(())
+        })
+        .unwrap();
+        let first = [[0.0; 6], [1.0; 6]].concat();
+        assert_eq!(seen, [(vec![0, 1], vec![8, 9], first), (vec![2], vec![], vec![2.0; 6])]);
     }
 
     #[test]
     fn errors_of_both_sides_end_the_run() {
         let mut time = Duration::ZERO;
-        let ready = |_: &[usize], pixels| Ok(pixels);
-        let reading = for_each_batch(&source(3), &[0, 9, 1], 1, &mut time, ready, |batch, _: Vec<f32>| {
-            assert_eq!(batch, [0]);
-            Ok(())
-        });
-        assert!(matches!(reading, Err(Error::InvalidArgument(_))));
         let refuse = |batch: &[usize], _| if batch == [1] { Err(Error::Cancelled) } else { Ok(()) };
         let mut prepared = 0;
-        let preparing = for_each_batch(&source(3), &[0, 1, 2], 1, &mut time, refuse, |_, ()| {
+        let source = source(3);
+        let batches: [&[usize]; 3] = [&[0], &[1], &[2]];
+        let preparing = for_each_batch((&source, 0..2), &batches, &mut time, refuse, |batch| {
+            batch.whole()?;
             prepared += 1;
             Ok(())
         });
         assert!(matches!(preparing, Err(Error::Cancelled)) && prepared == 1);
         let mut calls = 0;
-        let working = for_each_batch(&source(3), &[0, 1, 2], 1, &mut time, ready, |_, _: Vec<f32>| {
+        let ready = |_: &[usize], pixels: Vec<f32>| Ok(pixels);
+        let working = for_each_batch((&source, 0..2), &batches, &mut time, ready, |_| {
             calls += 1;
             Err(Error::Cancelled)
         });

@@ -103,9 +103,8 @@ fn masked_asteroids_do_not_move_the_model() {
     // Without the masked pixels others are fitted, with other faint stars among them: a constant, and
     // in its change the noise, which is largest in the middle of a wide mask.
     assert!(lost.largest_change < 0.15, "{lost:?}");
-    // Where an asteroid passed in the darkest frames, the average frame has other light than
-    // around, which the windows see that do not mask the place.
-    assert!(windows.largest < 1.0, "{windows:?}");
+    // The same in windows of frames which do not mask every path, so that the average frame matters.
+    assert!(windows.largest < 1e-3, "{windows:?}");
     // And if they are not masked, they do move it.
     assert!(unmasked.largest > 1.0 && unmasked.largest_change > 1.0, "{unmasked:?}");
 }

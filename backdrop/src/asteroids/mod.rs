@@ -112,6 +112,20 @@ impl Asteroids {
         &self.name
     }
 
+    /// The name of the table, and a check sum of what it says.
+    pub(crate) fn describe(&self) -> String {
+        let mut sum = crc32fast::Hasher::new();
+        for track in &self.tracks {
+            sum.update(track.name.as_bytes());
+            for Position { time, row, column, magnitude } in &track.positions {
+                for number in [time, row, column, magnitude] {
+                    sum.update(&number.to_le_bytes());
+                }
+            }
+        }
+        format!("{} (check sum {:08x})", self.name, sum.finalize())
+    }
+
     /// The asteroids, in the order of their first rows.
     #[must_use]
     pub fn tracks(&self) -> &[Track] {

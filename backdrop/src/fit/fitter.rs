@@ -51,8 +51,8 @@ pub struct Fitted {
     /// The residuals `f - m1 - m2` of the sampled pixels in electrons/s, of shape (frames, pixels);
     /// not finite where a pixel has no value.
     pub residuals: Array2<f64>,
-    /// Finite pixels that were not positive after the average frame was subtracted.
-    pub non_positive_pixels: u64,
+    /// For each frame the finite pixels that were not positive after the average frame was subtracted.
+    pub non_positive_pixels: Vec<u64>,
 }
 
 /// [`Fitted`] before it leaves the backend.
@@ -75,6 +75,16 @@ impl<B: Backend> FrameFitter<B> {
         let equations = factored(&background, grams(&background, &weights)?)?;
         let base = (keep.clone(), None);
         Ok(Self { background, equations, weights, average: None, base, samples: None })
+    }
+
+    /// The backend that frames are fitted on.
+    pub fn backend(&self) -> &B {
+        self.background.a1.backend()
+    }
+
+    /// The mask that the fitter was made with.
+    pub fn first_mask(&self) -> &Array2<bool> {
+        &self.base.0
     }
 
     /// Factors the normal equations anew for another mask. The Gram matrices are those of the mask
@@ -161,7 +171,7 @@ impl<B: Backend> FrameFitter<B> {
     /// Those of the backend.
     pub fn fit(&self, frames: &Array<f32, B>) -> Result<Fitted> {
         let OnDevice { w1, w2, non_positive } = self.fit_weights(frames)?;
-        let non_positive_pixels = non_positive.sum()?.item()? as u64;
+        let non_positive_pixels = non_positive.to_vec()?.into_iter().map(|count| count as u64).collect();
         let residuals = match &self.samples {
             Some(samples) => matrix(&self.residuals(samples, frames, &w1, &w2)?)?,
             None => Array2::zeros((frames.shape()[0], 0)),

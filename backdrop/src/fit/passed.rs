@@ -7,6 +7,8 @@
 
 use ndarray::Array2;
 
+use crate::communicator::Communicator;
+use crate::error::Result;
 use crate::source::FrameInfo;
 use crate::statistics::median_f32;
 
@@ -70,6 +72,20 @@ impl PassedPixels {
                 }
             }
         }
+    }
+
+    /// Brings together what all ranks have found of their frames.
+    pub(super) fn share(&mut self, ranks: &dyn Communicator) -> Result<()> {
+        let mut minimum = self.minimum.clone();
+        ranks.minimum(&mut minimum)?;
+        for ((level, mine), all) in self.level.iter_mut().zip(&self.minimum).zip(&minimum) {
+            if mine > all {
+                *level = f32::INFINITY;
+            }
+        }
+        self.minimum = minimum;
+        ranks.minimum(&mut self.level)?;
+        ranks.minimum(&mut self.left_out)
     }
 
     /// The median of each block.
@@ -140,7 +156,10 @@ mod tests {
             pixels.take(&frame, &on);
             minimum.iter_mut().zip(&frame).for_each(|(minimum, flux)| *minimum = minimum.min(*flux));
         }
-        assert_eq!((minimum[(0, 3)], minimum[(0, 65)], minimum[(69, 0)]), (20.0 + 3.0, 20.0 + 2.0, 10.0 + 4.0));
+        assert_eq!(
+            (minimum[(0, 3)], minimum[(0, 65)], minimum[(69, 0)]),
+            (20.0 + 3.0, 20.0 + 2.0, 10.0 + 4.0)
+        );
         assert_eq!(pixels.bring_down(&mut minimum), [3, 65]);
         let expected = frame(10.0);
         assert!(minimum.iter().zip(&expected).all(|(a, b)| a == b));

@@ -1,41 +1,49 @@
 //! The first pass over the frames: quality, the minimum image, and pixels without a value.
 
+use std::collections::BTreeMap;
+
 use array_api::{Array, Backend};
-use ndarray::{Array2, Ix2};
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
 
 use super::passed::{PassedPixels, hide};
+use super::together::{Merge, Together};
 use super::{FitOptions, FitReport, stop_if_cancelled};
 use crate::error::{Error, Result};
 use crate::file::Model;
 use crate::mask::Masks;
 use crate::progress::Progress;
-use crate::quality::{BLOWN_OUT, NO_DATA, is_blown_out, passes};
-use crate::source::{FrameInfo, FrameSource};
+use crate::quality::{BLOWN_OUT, NO_DATA, UNREADABLE, is_blown_out, passes};
+use crate::source::{FrameInfo, FrameSource, OnError};
 use crate::stream::for_each_batch;
 
 /// A set of pixels, a bit each in row-major order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PixelSet(Vec<u64>);
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PixelSet(Vec<u8>);
 
 impl PixelSet {
     fn none(pixels: usize) -> Self {
-        Self(vec![0; pixels.div_ceil(64)])
+        Self(vec![0; pixels.div_ceil(8)])
     }
 
     fn insert_non_finite(&mut self, pixels: &[f32]) {
-        for (word, pixels) in self.0.iter_mut().zip(pixels.chunks(64)) {
+        for (byte, pixels) in self.0.iter_mut().zip(pixels.chunks(8)) {
             for (bit, pixel) in pixels.iter().enumerate() {
-                *word |= u64::from(!pixel.is_finite()) << bit;
+                *byte |= u8::from(!pixel.is_finite()) << bit;
             }
         }
     }
 
+    fn insert_all(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(byte, other)| *byte |= other);
+    }
+
     fn insert(&mut self, pixel: usize) {
-        self.0[pixel / 64] |= 1 << (pixel % 64);
+        self.0[pixel / 8] |= 1 << (pixel % 8);
     }
 
     fn contains(&self, pixel: usize) -> bool {
-        self.0[pixel / 64] >> (pixel % 64) & 1 == 1
+        self.0[pixel / 8] >> (pixel % 8) & 1 == 1
     }
 }
 
@@ -48,6 +56,28 @@ pub(super) fn without(keep: &Array2<bool>, dropped: Option<&PixelSet>) -> Array2
         }
     }
     keep
+}
+
+/// Frames of a source that are used.
+pub(super) fn used(source: &dyn FrameSource, options: &FitOptions) -> usize {
+    let limit = if options.max_frames == 0 { usize::MAX } else { options.max_frames };
+    source.frames().len().min(limit)
+}
+
+/// An array that could be made.
+fn as_array<T, B: Backend>(array: &mut array_api::Result<Array<T, B>>) -> Result<&mut Array<T, B>>
+where
+    T: array_api::Element,
+{
+    array.as_mut().map_err(|error| Error::Array(error.clone()))
+}
+
+/// An image of its pixels; NaN where it has no value.
+fn image_of(pixels: Vec<f32>, shape: (usize, usize)) -> Array2<f32> {
+    match Array2::from_shape_vec(shape, pixels) {
+        Ok(image) => image.mapv_into(|flux| if flux.is_finite() { flux } else { f32::NAN }),
+        Err(error) => unreachable!("an image has rows and columns: {error}"),
+    }
 }
 
 /// The pixels that an asteroid passes from the first of some frames to the last.
@@ -63,64 +93,93 @@ fn insert(set: &mut Option<PixelSet>, pixels: &[usize], source: &dyn FrameSource
     }
 }
 
+/// What the first pass finds but for images.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Found {
+    /// Our own flags of frames that have any.
+    flags: BTreeMap<usize, u32>,
+    /// Why frames could not be read.
+    unreadable: BTreeMap<usize, String>,
+    /// Frames that pass the average bitmask.
+    averaged: usize,
+    non_finite_pixels: u64,
+    /// For each mask window the pixels without a value in any of its fitted frames.
+    missing: BTreeMap<usize, PixelSet>,
+}
+
+impl Merge for Found {
+    fn merge(&mut self, other: Self) {
+        self.flags.extend(other.flags);
+        self.unreadable.extend(other.unreadable);
+        self.averaged += other.averaged;
+        self.non_finite_pixels += other.non_finite_pixels;
+        for (window, pixels) in other.missing {
+            self.missing.entry(window).and_modify(|set| set.insert_all(&pixels)).or_insert(pixels);
+        }
+    }
+}
+
 /// What the first pass finds.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Survey {
+    found: Found,
     /// Quality of each frame used, with our own flags.
     pub(super) quality: Vec<u32>,
     /// The pixel-wise minimum over the good frames in electrons/s, NaN where none has a value.
     pub(super) minimum: Array2<f32>,
-    /// Frames that pass the average bitmask.
-    pub(super) averaged: usize,
-    /// For each mask window the pixels without a value in any of its fitted frames.
-    pub(super) missing: Vec<Option<PixelSet>>,
     /// Pixels whose minimum is of other light than that around, since an asteroid passed when it
     /// was darkest.
     pub(super) brought_down: Vec<usize>,
     bitmask: u32,
 }
 
+/// A survey as it is sent and written.
+#[derive(Serialize, Deserialize)]
+struct Packed {
+    found: Found,
+    minimum: Vec<u8>,
+    brought_down: Vec<u32>,
+}
+
 impl Survey {
+    /// Looks at this rank's part of the frames, and brings together what all ranks find.
     pub(super) fn run<B: Backend>(
         xp: &B,
         source: &dyn FrameSource,
         options: &FitOptions,
-        progress: &dyn Progress,
+        (together, progress): (&Together, &dyn Progress),
         report: &mut FitReport,
     ) -> Result<Self> {
         let (rows, columns) = source.shape();
-        let limit = if options.max_frames == 0 { usize::MAX } else { options.max_frames };
-        let mut quality: Vec<u32> = source.frames().iter().take(limit).map(|info| info.quality).collect();
-        let frames: Vec<usize> = (0..quality.len()).collect();
-        let mut missing: Vec<Option<PixelSet>> = vec![None; frames.len().div_ceil(options.mask_window)];
-        let mut minimum = Array::full(xp, &[rows * columns], f32::INFINITY)?;
+        let frames: Vec<usize> = (0..used(source, options)).collect();
+        let mut found = Found::default();
+        let mut minimum = Array::full(xp, &[rows * columns], f32::INFINITY);
         // The masks need some image: until a frame passes the average bitmask, those that are
         // fitted make do.
         let mut substitute = minimum.clone();
-        let mut averaged = 0;
         let mut asteroids = PassedPixels::new(options, &source.frames()[..frames.len()], (rows, columns));
-        progress.start("minimum image", frames.len());
-        let ready = |_: &[usize], pixels| Ok(pixels);
-        for_each_batch(source, &frames, 1, &mut report.read_time, ready, |batch, mut pixels: Vec<f32>| {
-            stop_if_cancelled(progress)?;
-            let frame = batch[0];
+        let mut look = |frame: usize, mut pixels: Vec<f32>| -> Result<()> {
+            let (minimum, substitute) = (as_array(&mut minimum)?, as_array(&mut substitute)?);
             let non_finite = pixels.iter().filter(|pixel| !pixel.is_finite()).count();
+            let mut flags = 0;
             if 2 * non_finite > pixels.len() {
-                quality[frame] |= NO_DATA;
-                report.without_data += 1;
+                flags |= NO_DATA;
             }
             if is_blown_out(&pixels, columns) {
-                quality[frame] |= BLOWN_OUT;
-                report.blown_out += 1;
+                flags |= BLOWN_OUT;
             }
-            let fitted = passes(quality[frame], options.quality_bitmask);
+            if flags != 0 {
+                found.flags.insert(frame, flags);
+            }
+            let quality = source.frames()[frame].quality | flags;
+            let fitted = passes(quality, options.quality_bitmask);
             if fitted && non_finite > 0 {
-                report.non_finite_pixels += non_finite as u64;
-                missing[frame / options.mask_window]
-                    .get_or_insert_with(|| PixelSet::none(pixels.len()))
-                    .insert_non_finite(&pixels);
+                found.non_finite_pixels += non_finite as u64;
+                let missing = found.missing.entry(frame / options.mask_window);
+                missing.or_insert_with(|| PixelSet::none(pixels.len())).insert_non_finite(&pixels);
             }
-            let good = passes(quality[frame], options.average_bitmask);
-            if good || (fitted && averaged == 0) {
+            let good = passes(quality, options.average_bitmask);
+            if good || (fitted && found.averaged == 0) {
                 let passed = passed_pixels(&source.frames()[frame..=frame], source, options);
                 hide(&mut pixels, &passed);
                 if good {
@@ -130,35 +189,145 @@ impl Survey {
                 image.nan_to_num_assign(f32::INFINITY, f32::INFINITY, f32::INFINITY)?;
                 if good {
                     minimum.minimum_assign(&image)?;
-                    averaged += 1;
+                    found.averaged += 1;
                 } else {
                     substitute.minimum_assign(&image)?;
                 }
             }
-            progress.advance(1);
+            Ok(())
+        };
+
+        progress.start("minimum image", frames.len());
+        // Frame by frame, and at the end of each round an empty batch, where ranks agree to go on.
+        let mut batches: Vec<&[usize]> = Vec::new();
+        for round in together.rounds(&frames, options.frames_per_batch) {
+            batches.extend(round.chunks(1));
+            batches.push(&[]);
+        }
+        let mut unreadable = BTreeMap::new();
+        let mut round = Ok(0);
+        let ready = |_: &[usize], pixels| Ok(pixels);
+        for_each_batch((source, 0..rows), &batches, &mut report.read_time, ready, |batch| {
+            if batch.frames.is_empty() && batch.unreadable.is_empty() {
+                let mine = std::mem::replace(&mut round, Ok(0));
+                let mine = mine.map(|looked: u32| looked.to_le_bytes().to_vec());
+                return together.finish(mine, |_, looked| {
+                    progress.advance(looked.try_into().map_or(0, u32::from_le_bytes) as usize);
+                    Ok(())
+                });
+            }
+            let Ok(looked) = &round else { return Ok(()) };
+            let looked = looked + 1;
+            let take = || {
+                stop_if_cancelled(progress)?;
+                match (batch.frames.first(), batch.unreadable.into_iter().next()) {
+                    (Some(&frame), None) => look(frame, batch.prepared?),
+                    (_, Some((frame, error))) if options.on_error == OnError::Skip => {
+                        unreadable.insert(frame, error.to_string());
+                        Ok(())
+                    }
+                    (_, Some((_, error))) => Err(error),
+                    (None, None) => Ok(()),
+                }
+            };
+            round = take().map(|()| looked);
             Ok(())
         })?;
         progress.finish();
+        found.flags.extend(unreadable.keys().map(|&frame| (frame, UNREADABLE)));
+        found.unreadable = unreadable;
 
-        report.frames = quality.len();
-        report.averaged = averaged;
+        let found = together.share(found)?;
+        let image = if found.averaged > 0 { minimum } else { substitute };
+        let image = together.agree(image.and_then(|image| image.to_vec()).map_err(Error::from));
+        let mut image = image?;
+        together.ranks().minimum(&mut image)?;
+        asteroids.share(together.ranks())?;
+        let mut minimum = image_of(image, (rows, columns));
+        let brought_down = asteroids.bring_down(&mut minimum);
+        Self::new(source, options, found, (minimum, brought_down))
+    }
+
+    /// The survey of what was found.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if no frame is to be fitted.
+    fn new(
+        source: &dyn FrameSource,
+        options: &FitOptions,
+        found: Found,
+        (minimum, brought_down): (Array2<f32>, Vec<usize>),
+    ) -> Result<Self> {
+        let frames = &source.frames()[..used(source, options)];
+        let flags = |frame: usize| found.flags.get(&frame).copied().unwrap_or(0);
+        let quality = frames.iter().enumerate().map(|(frame, info)| info.quality | flags(frame)).collect();
         let bitmask = options.quality_bitmask;
-        report.fitted = quality.iter().filter(|&&flags| passes(flags, bitmask)).count();
-        if report.fitted == 0 {
+        let survey = Self { found, quality, minimum, brought_down, bitmask };
+        if survey.fitted().next().is_none() {
+            let (blown_out, without_data) = (survey.flagged(BLOWN_OUT), survey.flagged(NO_DATA));
+            let unreadable = match survey.found.unreadable.first_key_value() {
+                Some((_, reason)) => {
+                    format!(", {} cannot be read, such as {reason}", survey.found.unreadable.len())
+                }
+                None => String::new(),
+            };
             return Err(Error::InvalidArgument(format!(
                 "none of the {} frames passes the quality bitmask {bitmask} \
-                 ({} are blown out, {} have no data): choose another with --quality-bitmask",
-                report.frames, report.blown_out, report.without_data
+                 ({blown_out} are blown out, {without_data} have no data{unreadable}): \
+                 choose another with --quality-bitmask",
+                frames.len()
             )));
         }
-        let minimum = if averaged > 0 { minimum } else { substitute };
-        let minimum = minimum.reshape(&[rows, columns])?.to_ndarray()?;
-        let mut minimum = match minimum.into_dimensionality::<Ix2>() {
-            Ok(minimum) => minimum.mapv_into(|flux| if flux.is_finite() { flux } else { f32::NAN }),
-            Err(error) => unreachable!("an image has rows and columns: {error}"),
+        Ok(survey)
+    }
+
+    /// The survey as bytes.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let packed = Packed {
+            found: self.found.clone(),
+            minimum: self.minimum.iter().flat_map(|flux| flux.to_le_bytes()).collect(),
+            brought_down: self.brought_down.iter().map(|&pixel| pixel as u32).collect(),
         };
-        let brought_down = asteroids.bring_down(&mut minimum);
-        Ok(Self { quality, minimum, averaged, missing, brought_down, bitmask })
+        match postcard::to_stdvec(&packed) {
+            Ok(bytes) => bytes,
+            Err(error) => unreachable!("memory takes any survey: {error}"),
+        }
+    }
+
+    /// The survey of frames that bytes are of; `None` if they are not.
+    pub(super) fn from_bytes(bytes: &[u8], source: &dyn FrameSource, options: &FitOptions) -> Option<Self> {
+        let Packed { found, minimum, brought_down } = postcard::from_bytes(bytes).ok()?;
+        let (rows, columns) = source.shape();
+        let (minimum, rest) = minimum.as_chunks();
+        let brought_down: Vec<usize> = brought_down.into_iter().map(|pixel| pixel as usize).collect();
+        let sizes = minimum.len() == rows * columns
+            && rest.is_empty()
+            && found.missing.values().all(|set| set.0.len() == (rows * columns).div_ceil(8))
+            && brought_down.iter().all(|&pixel| pixel < rows * columns);
+        let minimum = minimum.iter().copied().map(f32::from_le_bytes).collect();
+        let image = || image_of(minimum, (rows, columns));
+        sizes.then(|| Self::new(source, options, found, (image(), brought_down)).ok()).flatten()
+    }
+
+    /// Puts what was found into a report.
+    pub(super) fn report(&self, report: &mut FitReport) {
+        report.frames = self.quality.len();
+        report.fitted = self.fitted().count();
+        report.averaged = self.found.averaged;
+        report.blown_out = self.flagged(BLOWN_OUT);
+        report.without_data = self.flagged(NO_DATA);
+        report.non_finite_pixels = self.found.non_finite_pixels;
+        report.unreadable = self.found.unreadable.clone();
+    }
+
+    /// Frames that have a flag of our own.
+    fn flagged(&self, flag: u32) -> usize {
+        self.found.flags.values().filter(|&&flags| flags & flag != 0).count()
+    }
+
+    /// Frames that pass the average bitmask.
+    pub(super) fn averaged(&self) -> usize {
+        self.found.averaged
     }
 
     /// The pixels that a mask window goes without, of its own: those without a value in any of its
@@ -170,7 +339,7 @@ impl Survey {
         options: &FitOptions,
         report: &mut FitReport,
     ) -> Option<PixelSet> {
-        let mut dropped = self.missing.get(window).cloned().flatten();
+        let mut dropped = self.found.missing.get(&window).cloned();
         let first = window * options.mask_window;
         let frames = first..self.quality.len().min(first + options.mask_window);
         let passed = passed_pixels(&source.frames()[frames], source, options);
@@ -184,14 +353,13 @@ impl Survey {
         (0..self.quality.len()).filter(|&frame| passes(self.quality[frame], self.bitmask))
     }
 
-    /// The model with the weights that the second pass found.
+    /// The model, without what the second pass found.
     pub(super) fn into_model<B: Backend>(
         self,
         xp: &B,
         source: &dyn FrameSource,
         options: &FitOptions,
         masks: Masks,
-        (weights1, weights2): (Array2<f64>, Array2<f64>),
         average_frame: Array2<f64>,
     ) -> Model {
         let frames = &source.frames()[..self.quality.len()];
@@ -221,8 +389,8 @@ impl Survey {
             star_mask: masks.star,
             saturation_mask: masks.saturation,
             quality: self.quality,
-            weights1,
-            weights2,
+            weights1: Array2::zeros((frames.len(), 0)),
+            weights2: Array2::zeros((frames.len(), 0)),
         }
     }
 }

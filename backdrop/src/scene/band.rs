@@ -15,7 +15,7 @@ use crate::file::Model;
 use crate::mask::grown;
 use crate::progress::Progress;
 use crate::source::FrameSource;
-use crate::stream::for_each_batch_of_rows;
+use crate::stream::for_each_batch;
 
 /// Frames whose background is evaluated at once.
 const FRAMES_AT_ONCE: usize = 8;
@@ -152,28 +152,21 @@ impl<'a, B: Backend> Orbit<'a, B> {
             }
             Ok((Array::from_vec(xp, pixels, &[batch.len(), height, columns])?, lacking))
         };
-        let source = (self.source, rows);
-        for_each_batch_of_rows(
-            source,
-            &frames,
-            FRAMES_AT_ONCE,
-            read_time,
-            prepare,
-            |batch, (images, without)| {
-                if progress.cancelled() {
-                    return Err(Error::Cancelled);
-                }
-                let last = done + batch.len();
-                let frames: Vec<usize> =
-                    self.cadences[done..last].iter().map(|cadence| cadence.model).collect();
-                let stars = images.astype::<f64>()?.subtract(&background.evaluate_on_backend(&frames)?)?;
-                flux.assign(s![done..last], &stars.astype::<f32>()?)?;
-                lacking.iter_mut().zip(without).for_each(|(lacking, without)| *lacking |= without);
-                done = last;
-                progress.advance(batch.len());
-                Ok(())
-            },
-        )?;
+        let batches: Vec<&[usize]> = frames.chunks(FRAMES_AT_ONCE).collect();
+        for_each_batch((self.source, rows), &batches, read_time, prepare, |batch| {
+            if progress.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let (batch, (images, without)) = batch.whole()?;
+            let last = done + batch.len();
+            let frames: Vec<usize> = self.cadences[done..last].iter().map(|cadence| cadence.model).collect();
+            let stars = images.astype::<f64>()?.subtract(&background.evaluate_on_backend(&frames)?)?;
+            flux.assign(s![done..last], &stars.astype::<f32>()?)?;
+            lacking.iter_mut().zip(without).for_each(|(lacking, without)| *lacking |= without);
+            done = last;
+            progress.advance(batch.len());
+            Ok(())
+        })?;
         Ok(Series { flux, lacking })
     }
 

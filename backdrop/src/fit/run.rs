@@ -1,0 +1,351 @@
+//! The fit from beginning to end, on one rank or several.
+
+use std::time::{Duration, Instant};
+
+use array_api::{Array, Backend};
+use ndarray::Array2;
+
+use super::checkpoint::{Description, Log};
+use super::record::Record;
+use super::results::{Results, records};
+use super::survey::{PixelSet, Survey, used, without};
+use super::together::{Merge, Together};
+use super::{FitOptions, FitReport, FrameFitter, Job, MIN_AVERAGE_FRAMES, RankReport, stop_if_cancelled};
+use crate::components::SamplePixels;
+use crate::design::DesignMatrix;
+use crate::error::{Error, Result};
+use crate::file::Model;
+use crate::geometry::Window;
+use crate::mask::Masks;
+use crate::progress::Progress;
+use crate::source::{FrameSource, OnError};
+use crate::stream::{Batch, for_each_batch};
+
+pub(super) fn run<B: Backend>(
+    xp: &B,
+    source: &dyn FrameSource,
+    options: &FitOptions,
+    job: &Job,
+) -> Result<(Option<Model>, FitReport)> {
+    let together = Together::new(job.ranks);
+    let mut report = FitReport::default();
+    let mut log = together.agree(open_log(xp, source, options, job))?;
+
+    let start = Instant::now();
+    let survey = survey(xp, source, options, (&together, job.progress), &mut log, &mut report)?;
+    survey.report(&mut report);
+    report.survey_time = start.elapsed();
+
+    let masks = Masks::new(&survey.minimum);
+    let samples = SamplePixels::draw(&masks, options.sample_pixels, options.seed);
+    let columns = [options.design1.columns(), options.design2.columns()];
+    let mut results = together
+        .is_root()
+        .then(|| Results::new(survey.quality.len(), survey.fitted().collect(), columns, &samples));
+    let done = done_before(&together, &mut results, &mut log)?;
+    report.resumed = done.len();
+
+    let start = Instant::now();
+    let mut fitter = together.agree(fitter(xp, source, options, (&survey, &masks, &samples), &mut report))?;
+    report.setup_time = start.elapsed();
+
+    let fit = Fit { source, options, job, together: &together, survey: &survey, samples: &samples };
+    let mine = fit.second_pass(&mut fitter, &done, (&mut results, &mut log), &mut report)?;
+    report.ranks =
+        together.share(Ranks(vec![(job.ranks.rank(), mine)]))?.0.into_iter().map(|(_, r)| r).collect();
+
+    let Some(results) = results else { return Ok((None, report)) };
+    results.report(&mut report);
+    let average = fitter.average()?;
+    drop(fitter);
+    let start = Instant::now();
+    let mut model = survey.into_model(xp, source, options, masks, average);
+    results.into_model(xp, samples, &mut model)?;
+    report.components_time = start.elapsed();
+    Ok((Some(model), report))
+}
+
+/// What the ranks have done, by rank.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Ranks(Vec<(usize, RankReport)>);
+
+impl Merge for Ranks {
+    fn merge(&mut self, other: Self) {
+        self.0.extend(other.0);
+        self.0.sort_by_key(|&(rank, _)| rank);
+    }
+}
+
+/// Rank 0 opens the checkpoint, if there is to be one.
+fn open_log<B: Backend>(
+    xp: &B,
+    source: &dyn FrameSource,
+    options: &FitOptions,
+    job: &Job,
+) -> Result<Option<Log>> {
+    match job.checkpoint.filter(|_| job.ranks.rank() == 0) {
+        Some(checkpoint) => Log::open(checkpoint, &describe(xp, source, options)).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// What the result of a fit depends on.
+fn describe<B: Backend>(xp: &B, source: &dyn FrameSource, options: &FitOptions) -> Description {
+    let (rows, columns) = source.shape();
+    let mut run = Description::default();
+    run.push("the program", concat!("backdrop ", env!("CARGO_PKG_VERSION")));
+    run.push("the backend", xp.name());
+    run.push("the target", source.target().to_string());
+    run.push("the science area", format!("{rows} x {columns} pixels"));
+    run.push("the preset", &options.preset);
+    run.push("design A1", options.design1.to_string());
+    run.push("design A2", options.design2.to_string());
+    run.push("the quality bitmask", options.quality_bitmask.to_string());
+    run.push("the bitmask of the average frame", options.average_bitmask.to_string());
+    run.push("the mask window", format!("{} frames", options.mask_window));
+    run.push("the seed", options.seed.to_string());
+    run.push("the number of sample pixels", options.sample_pixels.to_string());
+    let asteroids = options.asteroids.as_ref();
+    run.push("the table of asteroids", asteroids.map_or("none".to_owned(), |table| table.describe()));
+    let frames = &source.frames()[..used(source, options)];
+    run.push("the number of frames", frames.len().to_string());
+    for (index, frame) in frames.iter().enumerate() {
+        let (start, stop, stamp) = (frame.tstart, frame.tstop, source.stamp(index));
+        run.push(
+            format!("frame {index}"),
+            format!("{} ({start} to {stop}, quality {}, stamp {stamp:x})", frame.name, frame.quality),
+        );
+    }
+    run
+}
+
+/// The first pass, unless a checkpoint has its result.
+fn survey<B: Backend>(
+    xp: &B,
+    source: &dyn FrameSource,
+    options: &FitOptions,
+    (together, progress): (&Together, &dyn Progress),
+    log: &mut Option<Log>,
+    report: &mut FitReport,
+) -> Result<Survey> {
+    let saved = together.from_root(|| match log {
+        Some(log) => Ok(log.next()?.unwrap_or_default()),
+        None => Ok(Vec::new()),
+    })?;
+    let restored = Survey::from_bytes(&saved, source, options);
+    if let Some(survey) = restored {
+        return Ok(survey);
+    }
+    if let Some(log) = log.as_mut().filter(|_| !saved.is_empty()) {
+        log.refuse(saved.len());
+    }
+    let survey = Survey::run(xp, source, options, (together, progress), report)?;
+    together.agree(match log {
+        Some(log) => log.cut().and_then(|_| log.append(&survey.to_bytes())).and_then(|()| log.sync()),
+        None => Ok(()),
+    })?;
+    Ok(survey)
+}
+
+/// Takes the results that a checkpoint has. All ranks know afterwards which frames have one.
+fn done_before(
+    together: &Together,
+    results: &mut Option<Results>,
+    log: &mut Option<Log>,
+) -> Result<Vec<usize>> {
+    let bytes = together.from_root(|| {
+        let (Some(results), Some(log)) = (results, log) else { return Ok(Vec::new()) };
+        while let Some(bytes) = log.next()? {
+            if !Record::from_bytes(&bytes).is_some_and(|record| results.insert(record)) {
+                log.refuse(bytes.len());
+                break;
+            }
+        }
+        log.cut()?;
+        Ok(results.done().iter().flat_map(|&frame| (frame as u64).to_le_bytes()).collect())
+    })?;
+    Ok(bytes.as_chunks().0.iter().map(|&frame| u64::from_le_bytes(frame) as usize).collect())
+}
+
+/// The model on all pixels, with the normal equations of the clean ones.
+fn fitter<B: Backend>(
+    xp: &B,
+    source: &dyn FrameSource,
+    options: &FitOptions,
+    (survey, masks, samples): (&Survey, &Masks, &SamplePixels),
+    report: &mut FitReport,
+) -> Result<FrameFitter<B>> {
+    let (rows, columns) = source.shape();
+    let window = Window::new(source.target().ccd, (0..rows).collect(), (0..columns).collect())?;
+    let matrices = DesignMatrix::several(xp, [&options.design1, &options.design2], &window)?;
+    let clean = masks.clean();
+    report.masked_fraction = clean.iter().filter(|&&keep| !keep).count() as f64 / clean.len() as f64;
+    report.mask_windows = 1;
+    report.average_used = survey.averaged() >= MIN_AVERAGE_FRAMES;
+    let mut fitter = FrameFitter::new(xp, matrices, &keep(masks, survey))?;
+    if report.average_used {
+        fitter.set_average(&survey.minimum)?;
+    }
+    let pixels: Vec<(usize, usize)> = samples
+        .jitter
+        .iter()
+        .chain(&samples.background)
+        .map(|&(row, column)| (row as usize, column as usize))
+        .collect();
+    fitter.set_samples(&pixels)?;
+    Ok(fitter)
+}
+
+/// The mask of all windows: the clean pixels, without those whose average frame is not sound.
+fn keep(masks: &Masks, survey: &Survey) -> Array2<bool> {
+    let mut keep = masks.clean();
+    if survey.averaged() >= MIN_AVERAGE_FRAMES {
+        let columns = keep.ncols();
+        for &pixel in &survey.brought_down {
+            keep[(pixel / columns, pixel % columns)] = false;
+        }
+    }
+    keep
+}
+
+/// What the second pass works on.
+struct Fit<'a> {
+    source: &'a dyn FrameSource,
+    options: &'a FitOptions,
+    job: &'a Job<'a>,
+    together: &'a Together<'a>,
+    survey: &'a Survey,
+    samples: &'a SamplePixels,
+}
+
+impl Fit<'_> {
+    /// Fits the frames that are not done, window by window.
+    fn second_pass<B: Backend>(
+        &self,
+        fitter: &mut FrameFitter<B>,
+        done: &[usize],
+        (results, log): (&mut Option<Results>, &mut Option<Log>),
+        report: &mut FitReport,
+    ) -> Result<RankReport> {
+        let Self { options, job, together, survey, .. } = self;
+        let mut mine = RankReport::default();
+        let start = Instant::now();
+        let waited = together.waited();
+        let mut mask_time = Duration::ZERO;
+        let mut dropped: Option<PixelSet> = None;
+        job.progress.start("fit", survey.fitted().count());
+        job.progress.advance(done.len());
+        let frames = survey.quality.len();
+        for (window, first) in (0..frames).step_by(options.mask_window).enumerate() {
+            let frames = first..frames.min(first + options.mask_window);
+            let in_window = survey.fitted().filter(|frame| frames.contains(frame));
+            let wanted: Vec<usize> = in_window.filter(|frame| done.binary_search(frame).is_err()).collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            let setup = Instant::now();
+            let needed = survey.dropped(window, self.source, options, report);
+            if needed != dropped {
+                together.agree(fitter.set_mask(&without(fitter.first_mask(), needed.as_ref())))?;
+                report.mask_windows += 1;
+                dropped = needed;
+            }
+            mask_time += setup.elapsed();
+            self.window(fitter, &wanted, (results, log), &mut mine, &mut report.read_time)?;
+        }
+        job.progress.finish();
+        report.fit_time = start.elapsed().saturating_sub(mask_time);
+        report.setup_time += mask_time;
+        mine.read_time = report.read_time;
+        mine.wait_time = together.waited();
+        mine.fit_time = report.fit_time.saturating_sub(together.waited() - waited);
+        Ok(mine)
+    }
+
+    /// Fits frames that share a mask.
+    fn window<B: Backend>(
+        &self,
+        fitter: &FrameFitter<B>,
+        wanted: &[usize],
+        (results, log): (&mut Option<Results>, &mut Option<Log>),
+        mine: &mut RankReport,
+        read_time: &mut Duration,
+    ) -> Result<()> {
+        let (rows, columns) = self.source.shape();
+        let xp = fitter.backend();
+        // The next batch goes to the device while the current one is fitted.
+        let upload = |batch: &[usize], pixels: Vec<f32>| match batch.len() {
+            0 => Ok(None),
+            frames => Ok(Some(Array::from_vec(xp, pixels, &[frames, rows, columns])?)),
+        };
+        let rounds = self.together.rounds(wanted, self.options.frames_per_batch);
+        for_each_batch((self.source, 0..rows), &rounds, read_time, upload, |batch| {
+            let records = self.batch(fitter, batch);
+            mine.frames += records.as_ref().map_or(0, Vec::len);
+            let bytes = records.map(|records| joined(&records));
+            mine.sent += bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+            let mut ranks = 0;
+            self.together.finish(bytes, |rank, bytes| {
+                let Some(results) = results else { return Ok(()) };
+                for bytes in parts(&bytes) {
+                    let record = Record::from_bytes(bytes);
+                    if !record.is_some_and(|record| results.insert(record)) {
+                        let message = format!("what rank {rank} has sent is no result of a frame");
+                        return Err(Error::InvalidArgument(message));
+                    }
+                    if let Some(log) = log {
+                        log.append(bytes)?;
+                    }
+                    self.job.progress.advance(1);
+                }
+                ranks += 1;
+                match log.as_mut().filter(|_| ranks == self.job.ranks.size()) {
+                    Some(log) => log.sync(),
+                    None => Ok(()),
+                }
+            })
+        })
+    }
+
+    /// The results of a batch.
+    fn batch<B: Backend>(
+        &self,
+        fitter: &FrameFitter<B>,
+        batch: Batch<Option<Array<f32, B>>>,
+    ) -> Result<Vec<Record>> {
+        stop_if_cancelled(self.job.progress)?;
+        let mut unreadable = Vec::new();
+        for (frame, error) in batch.unreadable {
+            match self.options.on_error {
+                OnError::Fail => return Err(error),
+                OnError::Skip => unreadable.push(Record::Unreadable { frame, reason: error.to_string() }),
+            }
+        }
+        let Some(images) = batch.prepared? else { return Ok(unreadable) };
+        let mut records = records(&batch.frames, &fitter.fit(&images)?, self.samples);
+        records.extend(unreadable);
+        Ok(records)
+    }
+}
+
+/// Records one after another, each behind its length.
+fn joined(records: &[Record]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for record in records {
+        let record = record.to_bytes();
+        bytes.extend((record.len() as u64).to_le_bytes());
+        bytes.extend(record);
+    }
+    bytes
+}
+
+/// The parts of [`joined`] bytes.
+fn parts(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (length, rest) = bytes.split_first_chunk()?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        let (part, rest) = rest.split_at(length.min(rest.len()));
+        bytes = rest;
+        Some(part)
+    })
+}
