@@ -161,8 +161,8 @@ fn components_of_a_fit<B: Backend>(xp: &B, check: &Check) -> Outcome {
     let (model, report) = sampled_fit(xp, &source, 20)?;
     let (on_cpu, _) = sampled_fit(&Cpu::new(), &source, 20)?;
     check.equal("frames, and an average frame", (report.fitted, report.average_used), (52, true))?;
-    // That of the clean pixels, that of the average frame, and three windows.
-    check.equal("sets of masks", report.mask_windows, 5)?;
+    // That of the clean pixels, and three windows.
+    check.equal("sets of masks", report.mask_windows, 4)?;
     let fitted: Vec<usize> = (0..53).filter(|&frame| model.weights2[(frame, 0)].is_finite()).collect();
     for (found, expected, pixels) in [
         (&model.jitter, &on_cpu.jitter, &on_cpu.jitter_pixels),
