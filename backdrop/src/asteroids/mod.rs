@@ -18,9 +18,10 @@
 //!
 //! Between two rows an asteroid moves in a straight line at constant speed. All pixels are masked
 //! that are within reach of its path during a mask window: 5 pixels from V = 14 on, 7 from V = 11
-//! on, and 9 if it is brighter. The background of the average frame is fitted without the pixels
-//! within reach in any frame. Nothing is known of an asteroid before the first and after the last time of its track, so that it is not masked there, but for half a
-//! frame in which it is taken to stand still: a table may have the middles of the frames only.
+//! on, and 9 if it is brighter. In the minimum image a pixel goes without the frames in which one
+//! passes. Nothing is known of an asteroid before the first and after the last time of its track, so
+//! that it is not masked there, but for half a frame in which it is taken to stand still: a table may
+//! have the middles of the frames only.
 
 mod path;
 mod table;

@@ -41,8 +41,12 @@ impl Cadences {
     /// [`Error::InvalidArgument`] if the model lacks a frame of the source, or if no frame is left.
     pub(super) fn new(model: &Model, source: &dyn FrameSource) -> Result<Self> {
         let mut found = Vec::new();
+        // Frames that could not be read may have no times.
+        let known: Vec<usize> = (0..model.tstart.len()).filter(|&i| model.tstart[i].is_finite()).collect();
+        let times: Vec<f64> = known.iter().map(|&frame| model.tstart[frame]).collect();
         for (position, frame) in source.frames().iter().enumerate() {
-            let known = place(&model.tstart, frame.tstart).ok_or_else(|| unknown(model, frame))?;
+            let place = place(&times, frame.tstart).ok_or_else(|| unknown(&times, frame))?;
+            let known = known[place];
             let time = 0.5 * (model.tstart[known] + model.tstop[known]);
             found.push(Cadence { model: known, source: position, time });
         }
@@ -85,8 +89,8 @@ fn place(times: &[f64], time: f64) -> Option<usize> {
         .find(|&place| (times[place] - time).abs() < SAME_START)
 }
 
-fn unknown(model: &Model, frame: &crate::source::FrameInfo) -> Error {
-    let span = match (model.tstart.first(), model.tstart.last()) {
+fn unknown(times: &[f64], frame: &crate::source::FrameInfo) -> Error {
+    let span = match (times.first(), times.last()) {
         (Some(first), Some(last)) => format!("whose frames start at {first:.5} to {last:.5}"),
         _ => "which has none".to_owned(),
     };
