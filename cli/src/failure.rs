@@ -24,25 +24,30 @@ pub(crate) enum Failure {
     Usage(String),
     /// The user, or the system, asked the program to stop.
     Interrupted,
-    /// What went wrong has been said already.
-    Reported,
+    /// What went wrong has been said already, or is said by another process; with the exit code.
+    Reported(u8),
 }
 
 impl Failure {
     /// Says what went wrong, in one line on standard error.
     pub(crate) fn report(&self) {
         match self {
-            Self::Reported => {}
+            Self::Reported(_) => {}
             failure => output::error(&failure.to_string()),
         }
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
-            Self::Data(_) | Self::Reported => 1,
+        ExitCode::from(self.code())
+    }
+
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Data(_) => 1,
             Self::Usage(_) => 2,
             Self::Interrupted => 130,
-        })
+            Self::Reported(code) => *code,
+        }
     }
 }
 
@@ -51,7 +56,7 @@ impl fmt::Display for Failure {
         f.write_str(match self {
             Self::Data(message) | Self::Usage(message) => message,
             Self::Interrupted => "interrupted",
-            Self::Reported => "",
+            Self::Reported(_) => "",
         })
     }
 }

@@ -11,6 +11,7 @@ mod logging;
 mod output;
 mod picture;
 mod progress;
+mod ranks;
 mod selection;
 
 use std::process::ExitCode;
@@ -18,11 +19,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::Cli;
+use failure::Failure;
+use ranks::World;
 
 fn main() -> ExitCode {
     let result = match Cli::try_parse() {
         Ok(cli) => interrupt::install().and_then(|()| commands::run(&cli.command)),
-        Err(error) => failure::answer(&error),
+        Err(error) => answer(&error),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -31,4 +34,12 @@ fn main() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// Answers what the parser makes of the command line, from one process of those that `mpiexec`
+/// has started.
+fn answer(error: &clap::Error) -> Result<(), Failure> {
+    let mpi = cfg!(feature = "mpi") && std::env::args_os().any(|arg| arg == "--mpi");
+    let world = World::start(mpi, false)?;
+    world.agree(if world.is_first() { failure::answer(error) } else { Ok(()) })
 }

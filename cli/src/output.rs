@@ -31,7 +31,8 @@ pub(crate) fn printed(result: io::Result<()>) -> Result<(), Failure> {
 
 /// Prints an error. Where that fails there is nobody left to tell.
 pub(crate) fn error(message: &str) {
-    let _ = writeln!(io::stderr().lock(), "backdrop: error: {message}");
+    // At one go, since other processes may write there too.
+    let _ = io::stderr().write_all(format!("backdrop: error: {message}\n").as_bytes());
 }
 
 /// Lines of `name  value`, the values below one another.

@@ -41,6 +41,7 @@ Examples:
   backdrop fit --in-dir ffis --max-frames 100 --frames-per-rank 16 --cupy
   backdrop fit --in-dir ffis --asteroids asteroids.csv
   backdrop fit --in-dir cutouts --cutout-size 512 --json > report.json
+  mpiexec -n 4 backdrop fit --mpi --in-dir ffis
 
 The model goes to OUT_DIR/tessbackdrop_sector<S>_camera<C>_ccd<D>.fits.";
 
@@ -126,7 +127,7 @@ Examples:
 }
 
 /// How a command runs.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Compute {
     /// Run on CUDA, as with USE_CUPY=True [default: the CPU]
     #[arg(long)]
@@ -206,10 +207,10 @@ pub(crate) struct Fit {
     /// Frames a rank fits at once; the result does not depend on it
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) frames_per_rank: u16,
-    /// Run under MPI
+    /// Run under MPI: mpiexec -n RANKS backdrop fit --mpi ... (in builds with MPI)
     #[arg(long)]
     pub(crate) mpi: bool,
-    /// Under MPI, gather with contiguous buffers instead of messages
+    /// With --mpi, gather with contiguous buffers instead of messages; the result is the same
     #[arg(long)]
     pub(crate) buffer_gather: bool,
 

@@ -45,7 +45,7 @@ pub(super) fn run(args: &Correct) -> Result<(), Failure> {
         });
         output::result(true, "", &result)?;
     }
-    if failed { Err(Failure::Reported) } else { Ok(()) }
+    if failed { Err(Failure::Reported(1)) } else { Ok(()) }
 }
 
 /// Works on files one by one and says what became of each: for people at once, for machines as a

@@ -1,6 +1,8 @@
 //! `backdrop fit`: from a directory of frames to a model.
 
-use array_api::dispatch;
+use std::path::PathBuf;
+
+use array_api::{Device, dispatch};
 use backdrop::asteroids::Asteroids;
 use backdrop::components::MIN_COMPONENT_FRAMES;
 use backdrop::ffi::{FfiSource, find_ffis};
@@ -9,31 +11,54 @@ use backdrop::fit::{FitOptions, FitReport, fit};
 use backdrop::source::FrameSource;
 use serde_json::{Value, json};
 
-use super::{device, make_dir, speak};
+use super::{device, make_dir, speak_as};
 use crate::args::Fit;
 use crate::failure::Failure;
 use crate::output;
+use crate::ranks::World;
 
 pub(super) fn run(args: &Fit) -> Result<(), Failure> {
-    if args.mpi {
-        return Err(Failure::Usage("--mpi: this build has no MPI; leave --mpi out".to_owned()));
-    }
-    let bar = speak(args.speech);
-    let device = device(&args.compute)?;
+    let world = World::start(args.mpi, args.buffer_gather)?;
+    let bar = speak_as(world.rank(), args.speech);
+    let work = world.agree(prepare(args, &world))?;
+    // Every rank fits all frames as long as `fit` is not shared: `world.ranks()` goes in here.
+    let fitted = dispatch!(&work.device, |xp| fit(xp, &work.source, &work.options, &bar));
+    let (model, report) = world.agree(fitted.map_err(Failure::from))?;
+    tracing::info!(fitted = report.fitted, seconds = report.fit_time.as_secs_f64(), "fitted");
+    world.agree(if world.is_first() {
+        finish(args, world.ranks().size(), &work, &model, &report)
+    } else {
+        Ok(())
+    })
+}
+
+/// What a fit takes.
+struct Work {
+    device: Device,
+    source: FfiSource,
+    options: FitOptions,
+    /// Where the model goes.
+    path: PathBuf,
+}
+
+fn prepare(args: &Fit, world: &World) -> Result<Work, Failure> {
+    let device = device(&world.compute(&args.compute)?)?;
     let files = find_ffis(&args.in_dir, &args.filter())?;
     tracing::info!(files = files.len(), directory = %args.in_dir.display(), "found");
     let options = options(args)?;
     let source = FfiSource::open(files, args.cutout_size)?;
     tracing::info!(target = %source.target(), frames = source.frames().len(), "read the headers");
 
-    let format = Format::from(args.format);
-    let path = args.out_dir.join(file_name(source.target(), format));
+    let path = args.out_dir.join(file_name(source.target(), Format::from(args.format)));
     make_dir(&args.out_dir)?;
     Model::check_output(&path, args.overwrite)?;
+    Ok(Work { device, source, options, path })
+}
 
-    let (model, report) = dispatch!(&device, |xp| fit(xp, &source, &options, &bar))?;
-    tracing::info!(fitted = report.fitted, seconds = report.fit_time.as_secs_f64(), "fitted");
-    model.save(&path, format, args.overwrite)?;
+/// Saves the model and says what was done.
+fn finish(args: &Fit, ranks: usize, work: &Work, model: &Model, report: &FitReport) -> Result<(), Failure> {
+    let Work { device, source, options, path } = work;
+    model.save(path, args.format.into(), args.overwrite)?;
     tracing::info!(file = %path.display(), "saved");
 
     let bytes = path.metadata().map_or(0, |metadata| metadata.len());
@@ -43,22 +68,23 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
         output::count(report.frames, "frame"),
         source.target(),
         output::table(&[
-            ("left out", left_out(&report, args.quality_bitmask)),
+            ("left out", left_out(report, args.quality_bitmask)),
             ("masked", format!("{:.1} % of the pixels, for stars", 100.0 * report.masked_fraction)),
-            ("asteroids", asteroids(&options, &report)),
-            ("average frame", average(&report)),
-            ("components", components(&model)),
-            ("scatter", super::info::scatter(&model)),
-            ("time", times(&report)),
+            ("asteroids", asteroids(options, report)),
+            ("average frame", average(report)),
+            ("components", components(model)),
+            ("scatter", super::info::scatter(model)),
+            ("time", times(report)),
             ("model", format!("{} ({})", path.display(), output::bytes(bytes))),
         ])
     );
-    let mut machine = report_json(&report);
+    let mut machine = report_json(report);
     machine["model"] = json!(path);
     machine["sector"] = json!(source.target().sector);
     machine["camera"] = json!(source.target().camera);
     machine["ccd"] = json!(source.target().ccd);
     machine["backend"] = json!(device.name());
+    machine["ranks"] = json!(ranks);
     output::result(args.speech.json, &human, &machine)
 }
 

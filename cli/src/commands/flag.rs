@@ -46,7 +46,7 @@ pub(super) fn run(args: &Flag) -> Result<(), Failure> {
         let result = json!({ "files": machine, "model": args.model, "backend": device.name() });
         output::result(true, "", &result)?;
     }
-    if failed { Err(Failure::Reported) } else { Ok(()) }
+    if failed { Err(Failure::Reported(1)) } else { Ok(()) }
 }
 
 /// What is too much; nothing is where a flag is left out.

@@ -35,7 +35,7 @@ pub(super) fn run(args: &Info) -> Result<(), Failure> {
     if args.json {
         output::result(true, "", &json!({ "files": machine }))?;
     }
-    if failed { Err(Failure::Reported) } else { Ok(()) }
+    if failed { Err(Failure::Reported(1)) } else { Ok(()) }
 }
 
 /// What a file is, for people and for machines; or why it is neither a model nor an image.

@@ -40,9 +40,14 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
 
 /// Begins to log as asked for, and gives the progress bar that goes with it.
 fn speak(speech: Speech) -> Bar {
-    Log::new(speech.verbose, speech.json).install();
+    speak_as(None, speech)
+}
+
+/// As [`speak`], for one process of several, if it has a number. The first has the progress bar.
+fn speak_as(rank: Option<usize>, speech: Speech) -> Bar {
+    Log::new(speech.verbose, speech.json).install(rank);
     // A log says how far the work is; a bar would be drawn across it.
-    Bar::new(!speech.verbose)
+    Bar::new(!speech.verbose && rank.unwrap_or(0) == 0)
 }
 
 /// The device that the flags and the environment ask for, with the threads asked for.

@@ -62,7 +62,8 @@ fn wrong_command_lines_are_usage_errors_in_one_line() {
         (&["fit", "--camera", "5"], "invalid value '5' for '--camera <C>'"),
         (&["fit", "--frames-per-rank", "0"], "invalid value '0' for '--frames-per-rank <N>'"),
         (&["fit", "--format", "hdf5"], "possible values: fits, npz"),
-        (&["fit", "--mpi"], "this build has no MPI"),
+        #[cfg(not(feature = "mpi"))]
+        (&["fit", "--mpi"], "cargo install --path cli --features mpi"),
         (&["fit", "--device", "1"], "--device 1 chooses among CUDA devices; add --cupy"),
         (&["info"], "required arguments were not provided: <FILE>"),
         (&["model", "x.fits", "--out", "y", "--frames", "9..x"], "\"x\" is no number"),
