@@ -20,7 +20,7 @@ pub const BLOWN_OUT: u32 = 8192;
 /// no value: too little to fit.
 pub const NO_DATA: u32 = 1 << 16;
 
-/// The bit, outside those of the mission, that a frame gets when it cannot be read.
+/// The bit, outside those of the mission, that a frame gets when its file cannot be read.
 pub const UNREADABLE: u32 = 1 << 17;
 
 /// Flags that keep a frame out of the fit, unless told otherwise: attitude tweak, safe mode, coarse
@@ -41,8 +41,8 @@ const ROWS: usize = 10;
 /// Mean flux of those rows, in electrons/s, beyond which a strip is blown out.
 const LIMIT: f64 = 10_000.0;
 
-/// Whether a frame with this quality passes a bitmask. Frames that are blown out, empty or cannot be
-/// read pass none.
+/// Whether a frame with this quality passes a bitmask. Frames that are blown out, empty or unreadable
+/// pass none.
 pub fn passes(quality: u32, bitmask: u32) -> bool {
     quality & (bitmask | BLOWN_OUT | NO_DATA | UNREADABLE) == 0
 }
@@ -71,9 +71,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_blown_out_frame_passes_no_bitmask() {
-        assert!(passes(0, FIT_BITMASK) && passes(64, FIT_BITMASK));
-        assert!(!passes(32, FIT_BITMASK) && !passes(BLOWN_OUT, 0) && !passes(NO_DATA, 0));
+    fn frames_that_cannot_be_used_pass_no_bitmask() {
+        assert!(passes(0, FIT_BITMASK) && passes(64, FIT_BITMASK) && !passes(32, FIT_BITMASK));
+        for flag in [BLOWN_OUT, NO_DATA, UNREADABLE] {
+            assert!(!passes(flag, 0) && !passes(flag | 64, 0), "{flag}");
+        }
+        assert_eq!(UNREADABLE, 131_072);
     }
 
     #[test]

@@ -7,6 +7,9 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
@@ -18,7 +21,7 @@ use crate::error::{Error, Result};
 /// let target = Target { sector: 12, camera: 1, ccd: 3 };
 /// assert_eq!(target.to_string(), "sector 12, camera 1, CCD 3");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Target {
     /// The observing sector, counted from 1.
     pub sector: u32,
@@ -34,14 +37,43 @@ impl fmt::Display for Target {
     }
 }
 
-/// What becomes of a frame that cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+/// What is to be done about a frame that cannot be read.
+///
+/// ```
+/// use backdrop::source::OnError;
+///
+/// assert_eq!("skip".parse(), Ok(OnError::Skip));
+/// assert_eq!(OnError::default().to_string(), "fail");
+/// assert_eq!("ignore".parse::<OnError>(), Err("give fail or skip".to_owned()));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnError {
-    /// It ends the work.
+    /// To end with the error.
     #[default]
     Fail,
-    /// It is left out; the others do without it.
+    /// To go on without the frame, which keeps its place among the others.
     Skip,
+}
+
+impl fmt::Display for OnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fail => "fail",
+            Self::Skip => "skip",
+        })
+    }
+}
+
+impl FromStr for OnError {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "fail" => Ok(Self::Fail),
+            "skip" => Ok(Self::Skip),
+            _ => Err("give fail or skip".into()),
+        }
+    }
 }
 
 /// What is known of a frame without reading its pixels.
@@ -49,11 +81,13 @@ pub enum OnError {
 pub struct FrameInfo {
     /// A name for messages and for the list of input files: the file name, if there is one.
     pub name: String,
-    /// Start of the exposure, in BTJD days.
+    /// Start of the exposure, in BTJD days. NaN if it is not known, of an
+    /// [unreadable](FrameSource::unreadable) frame only.
     pub tstart: f64,
-    /// End of the exposure, in BTJD days.
+    /// End of the exposure, in BTJD days; NaN where the start is.
     pub tstop: f64,
-    /// The mission's data quality flags (`DQUALITY`), 0 for a good frame.
+    /// The mission's data quality flags (`DQUALITY`), 0 for a good frame;
+    /// [`UNREADABLE`](crate::quality::UNREADABLE) for an unreadable one.
     pub quality: u32,
 }
 
@@ -67,15 +101,9 @@ pub trait FrameSource: Sync {
     /// The science area of every frame, (rows, columns) in pixels.
     fn shape(&self) -> (usize, usize);
 
-    /// The frames, sorted by `tstart`.
+    /// The frames, sorted by `tstart`. Unreadable ones without a time stand where their name puts
+    /// them.
     fn frames(&self) -> &[FrameInfo];
-
-    /// A number that changes when the frame at position `index` does, as far as the source can tell: a
-    /// checkpoint is of use to frames of the same stamps only.
-    fn stamp(&self, index: usize) -> u64 {
-        let _ = index;
-        0
-    }
 
     /// Reads the frame at position `index` of [`frames`](Self::frames) into `out`,
     /// row-major (rows, columns), in electrons/s. Pixels without a value are NaN.
@@ -94,10 +122,38 @@ pub trait FrameSource: Sync {
     fn read_rows(&self, index: usize, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
         check_read_rows(self, index, &rows, out)?;
         let (all, columns) = self.shape();
-        let mut frame = vec![0.0; all * columns];
+        let mut frame = zeros(all * columns)?;
         self.read(index, &mut frame)?;
         out.copy_from_slice(&frame[rows.start * columns..][..out.len()]);
         Ok(())
+    }
+
+    /// Why the frame at position `index` of [`frames`](Self::frames) cannot be read, in one line that
+    /// does not name it, if that is known before it is asked for. Reading it is the same error then.
+    fn unreadable(&self, index: usize) -> Option<String> {
+        let _ = index;
+        None
+    }
+
+    /// A number that changes when the frame at position `index` of [`frames`](Self::frames) is
+    /// replaced by another, such as a hash of its file's size and time of modification; the same in
+    /// every process. 0 if there is no such frame, or nothing of the kind is known.
+    fn stamp(&self, index: usize) -> u64 {
+        let _ = index;
+        0
+    }
+}
+
+/// So many zeros.
+///
+/// # Errors
+/// [`Error::Array`] if there is no memory for them.
+pub(crate) fn zeros(count: usize) -> Result<Vec<f32>> {
+    let bytes = count.saturating_mul(size_of::<f32>());
+    // Fresh memory is zero already, and is not touched.
+    match bytemuck::allocation::try_zeroed_slice_box(count) {
+        Ok(zeros) => Ok(zeros.into_vec()),
+        Err(()) => Err(Error::out_of_memory(bytes)),
     }
 }
 
@@ -286,6 +342,20 @@ mod tests {
             let short = source.read_rows(0, 1..4, &mut out).unwrap_err().to_string();
             assert_eq!(short, "a frame of 3 x 3 pixels does not fit a buffer of 6 values");
         }
+    }
+
+    #[test]
+    fn a_source_that_says_nothing_else_can_read_all_its_frames() {
+        let source = MemorySource::new(TARGET, (1, 1), vec![(info("only", 1.0), vec![0.0])]).unwrap();
+        assert_eq!((source.unreadable(0), source.stamp(0)), (None, 0));
+    }
+
+    #[test]
+    fn memory_that_is_not_there_is_an_error_that_gives_the_bytes() {
+        let error = zeros(1 << 60).unwrap_err().to_string();
+        assert_eq!(error, format!("out of memory: {} bytes asked for", 1_u64 << 62));
+        assert!(zeros(usize::MAX).is_err());
+        assert_eq!(zeros(3).unwrap(), [0.0; 3]);
     }
 
     #[test]

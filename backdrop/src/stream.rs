@@ -4,10 +4,8 @@ use std::ops::Range;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
-use bytemuck::allocation::try_zeroed_slice_box;
-
 use crate::error::{Error, Result};
-use crate::source::FrameSource;
+use crate::source::{FrameSource, zeros};
 
 /// A batch of frames that has been read.
 pub(crate) struct Batch<P> {
@@ -82,12 +80,7 @@ fn read_frames(
     unreadable: &mut Vec<(usize, Error)>,
 ) -> Result<Vec<f32>> {
     let each = rows.len() * source.shape().1;
-    let length = frames.len() * each;
-    let no_memory = |()| {
-        let requested = length.saturating_mul(size_of::<f32>());
-        Error::Array(array_api::Error::OutOfMemory { requested, free: None })
-    };
-    let mut pixels = try_zeroed_slice_box::<f32>(length).map_err(no_memory)?.into_vec();
+    let mut pixels = zeros(frames.len() * each)?;
     let mut read = 0;
     for &frame in frames {
         match source.read_rows(frame, rows.clone(), &mut pixels[read..read + each]) {

@@ -52,7 +52,8 @@ impl fmt::Display for Filter {
 /// The full frame images in `dir` and all directories below it whose names pass
 /// `filter`, sorted by path. Symbolic links are followed; a directory or file that
 /// can be reached in several ways, or that leads back to where it came from, counts
-/// once.
+/// once. A link in place of a frame that leads nowhere, or to no regular file, is one of the files,
+/// so that opening it says so; any other is passed over.
 ///
 /// ```
 /// use backdrop::ffi::{Filter, find_ffis};
@@ -84,14 +85,15 @@ pub fn find_ffis(dir: &Path, filter: &Filter) -> Result<Vec<PathBuf>> {
         (entry.file_type().is_dir() || wanted(path)) && first_visit(path)
     }) {
         match entry {
-            Ok(entry) if entry.file_type().is_file() => files.push(entry.into_path()),
+            Ok(entry) if !entry.file_type().is_dir() => files.push(entry.into_path()),
             Ok(_) => {}
             Err(error) if error.loop_ancestor().is_some() => {}
             Err(error) => {
                 let path = error.path().unwrap_or(dir).to_owned();
                 let source = error.into_io_error().unwrap_or_else(|| io::Error::other("unreadable"));
-                // A link that leads nowhere matters only in place of a frame.
-                if source.kind() != io::ErrorKind::NotFound || wanted(&path) {
+                if wanted(&path) {
+                    files.push(path);
+                } else if source.kind() != io::ErrorKind::NotFound && !path.is_symlink() {
                     return Err(Error::Io { path, source });
                 }
             }
@@ -231,12 +233,15 @@ mod tests {
         symlink("nowhere", dir.join("dangling")).unwrap();
         let found = find_ffis(dir, &Filter::default()).unwrap();
         let far = dir.join("far/tess2019140101343-s0012-1-3-0144-s_ffic.fits");
-        assert_eq!(found, [here, far]);
+        assert_eq!(found, [here.clone(), far.clone()]);
 
         let dangling = dir.join("tess2019140209999-s0012-1-3-0144-s_ffic.fits");
         symlink("nowhere", &dangling).unwrap();
-        let error = find_ffis(dir, &Filter::default()).unwrap_err().to_string();
-        assert!(error.starts_with(&dangling.display().to_string()), "{error}");
+        let circle = dir.join("tess2019140309999-s0012-1-3-0144-s_ffic.fits");
+        symlink(&circle, &circle).unwrap();
+        symlink("circle", dir.join("circle")).unwrap();
+        let found = find_ffis(dir, &Filter::default()).unwrap();
+        assert_eq!(found, [here, far, dangling, circle]);
     }
 
     #[test]

@@ -1,17 +1,22 @@
-//! Reading files compressed by gzip (RFC 1952), bounded in memory.
+//! Reading files compressed by gzip (RFC 1952), bounded in memory and in time.
 
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, Result};
+use crate::fits::open_regular;
+
+/// Bytes that may come after the image: the uncertainties take 18 MB. A file that was made to
+/// expand without end has more.
+const MOST_AFTER_IMAGE: u64 = 256 << 20;
 
 /// The first `limit` uncompressed bytes of the file at `path`, or fewer if it has fewer.
 ///
 /// # Errors
-/// [`Error::Io`] if it cannot be read or the compressed data are corrupt up to there.
+/// [`Error::Io`] if it cannot be read or the compressed data are corrupt up to there;
+/// [`Error::Array`] if there is no memory.
 pub(super) fn first_bytes(path: &Path, limit: usize) -> Result<Vec<u8>> {
     Ok(decompress(path, limit)?.0)
 }
@@ -21,10 +26,16 @@ pub(super) fn first_bytes(path: &Path, limit: usize) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read or the compressed data are corrupt anywhere;
-/// [`Error::Truncated`] if it holds fewer bytes.
+/// [`Error::Truncated`] if it holds fewer bytes, [`Error::Fits`] if far more;
+/// [`Error::Array`] if there is no memory.
 pub(super) fn intact_bytes(path: &Path, length: usize) -> Result<Vec<u8>> {
-    let (bytes, mut rest) = decompress(path, length)?;
-    std::io::copy(&mut rest, &mut std::io::sink()).map_err(Error::io(path))?;
+    let (bytes, rest) = decompress(path, length)?;
+    let after = std::io::copy(&mut rest.take(MOST_AFTER_IMAGE + 1), &mut std::io::sink());
+    if after.map_err(Error::io(path))? > MOST_AFTER_IMAGE {
+        let message =
+            format!("it unpacks to over {MOST_AFTER_IMAGE} bytes after its image: no full frame image does");
+        return Err(Error::Fits { path: path.to_owned(), message });
+    }
     if bytes.len() < length {
         let (declared, actual) = (length as u64, bytes.len() as u64);
         return Err(Error::Truncated { path: path.to_owned(), declared, actual });
@@ -34,9 +45,9 @@ pub(super) fn intact_bytes(path: &Path, length: usize) -> Result<Vec<u8>> {
 
 /// Up to `limit` uncompressed bytes, and what comes after them.
 fn decompress(path: &Path, limit: usize) -> Result<(Vec<u8>, impl Read)> {
-    let file = File::open(path).map_err(Error::io(path))?;
-    let mut decoder = MultiGzDecoder::new(BufReader::new(file));
-    let mut bytes = Vec::with_capacity(limit);
+    let mut decoder = MultiGzDecoder::new(BufReader::new(open_regular(path)?.0));
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(limit).map_err(|_| Error::out_of_memory(limit))?;
     decoder.by_ref().take(limit as u64).read_to_end(&mut bytes).map_err(Error::io(path))?;
     Ok((bytes, decoder))
 }

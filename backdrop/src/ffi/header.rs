@@ -3,17 +3,24 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::find::target_of_name;
-use super::{IMAGE_SHAPE, gzip, largest_cutout, spoc, tica};
+use super::stamp::Stamp;
+use super::{IMAGE_SHAPE, gzip, largest_cutout, path_as_serde, spoc, tica};
 use crate::error::{Error, Result};
 use crate::fits::{BLOCK, Image, Kind, Reader};
 use crate::source::Target;
 
 /// The headers up to the image take some 20 kB; this is room for 2304 cards.
-const HEADER_BYTES: usize = 64 * BLOCK;
+pub(super) const HEADER_BYTES: usize = 64 * BLOCK;
+
+/// Bytes of an uncompressed file up to the end of its image, at most: 36 MB of double precision
+/// numbers, behind headers. What is compressed by gzip is held in memory up to there.
+const LARGEST: u64 = 64 << 20;
 
 /// How the image lies in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Storage {
     /// As it is.
     Plain,
@@ -24,7 +31,7 @@ pub enum Storage {
 }
 
 /// Which pipeline's files an image is one of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Layout {
     /// The mission's own: the Science Processing Operations Center.
     #[default]
@@ -42,10 +49,12 @@ impl fmt::Display for Layout {
     }
 }
 
-/// What the headers of one calibrated full frame image say.
-#[derive(Debug, Clone, PartialEq)]
+/// What the headers of one calibrated full frame image say. All numbers are finite, so that serde
+/// passes them on in any format.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FfiHeader {
     /// The file.
+    #[serde(with = "path_as_serde")]
     pub path: PathBuf,
     /// Which pipeline made it. The keywords named below are those of SPOC; for those of TICA
     /// see the [module](super).
@@ -84,6 +93,8 @@ pub struct FfiHeader {
     pub boresight: Option<[f64; 3]>,
     /// Bytes of the file, uncompressed, up to the end of the image.
     pub(super) image_end: u64,
+    /// What the file was like before its header was read.
+    pub(super) stamp: Stamp,
 }
 
 impl FfiHeader {
@@ -95,18 +106,25 @@ impl FfiHeader {
     /// [`Error::Io`], [`Error::Fits`] or [`Error::Truncated`] if the file cannot be
     /// read; [`Error::NotAnFfi`] or [`Error::MissingKeyword`] if it is another file.
     pub fn read(path: &Path) -> Result<Self> {
-        match Kind::of(path)?.0 {
+        let stamp = Stamp::of(path)?;
+        let header = match Kind::of(path)?.0 {
             Kind::Gzip => {
                 let bytes = gzip::first_bytes(path, HEADER_BYTES)?;
                 let mut header = Self::parse(&mut Reader::open_start(path, &bytes)?)?;
                 if header.storage == Storage::Tiles {
                     return Err(not_an_ffi(path, "compressed twice, by gzip and fpack; unpack it"));
                 }
+                if header.image_end > LARGEST {
+                    let end = header.image_end;
+                    let reason = format!("its image ends {end} bytes from its start, more than {LARGEST}");
+                    return Err(not_an_ffi(path, reason));
+                }
                 header.storage = Storage::Gzip;
-                Ok(header)
+                header
             }
-            _ => Self::parse(&mut Reader::open(path)?),
-        }
+            _ => Self::parse(&mut Reader::open(path)?)?,
+        };
+        Ok(Self { stamp, ..header })
     }
 
     /// The largest square of science pixels in the image: the largest cut-out size
@@ -117,7 +135,7 @@ impl FfiHeader {
     }
 
     /// Reads the headers of an open file, whichever layout it has.
-    fn parse(reader: &mut Reader) -> Result<Self> {
+    pub(super) fn parse(reader: &mut Reader) -> Result<Self> {
         match tica::find(reader)? {
             Some(hdu) => tica::parse(reader, hdu),
             None => spoc::parse(reader),
@@ -152,6 +170,11 @@ pub(super) fn target(reader: &Reader, camera: u8, ccd: u8, other_sector: Option<
         None => reader.require("SECTOR")?,
     };
     Ok(Target { sector, camera, ccd })
+}
+
+/// The finite number that a keyword holds.
+pub(super) fn real(reader: &Reader, keyword: &str) -> Option<f64> {
+    reader.number(keyword).filter(|number: &f64| number.is_finite())
 }
 
 /// Rows and columns of an image, if a CCD can have that many.

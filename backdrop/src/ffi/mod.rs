@@ -37,21 +37,34 @@
 //! source.read(0, &mut frame)?;
 //! # Ok::<(), backdrop::error::Error>(())
 //! ```
+//!
+//! A long series has files that fail. [`FfiSource::open_with`] can keep their places and go on without
+//! them, and check the sums of those that it reads. Any file is refused that is not sound, in bounded
+//! time and memory, whatever is in it.
 
 mod find;
 mod gzip;
 mod header;
+mod path_as_serde;
+mod series;
 mod source;
 mod spoc;
+mod stamp;
 mod tica;
+mod unreadable;
 
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod skip;
 #[cfg(test)]
 mod tests;
 
 pub use find::{Filter, find_ffis};
 pub use header::{FfiHeader, Layout, Storage};
-pub use source::FfiSource;
+pub use source::{FfiSource, OpenOptions};
 pub(crate) use tica::{COSMIC_RAY_WINDOW, LIGHT_PER_READOUT};
+pub use unreadable::Unreadable;
 
 /// Rows and columns of the science area of a whole CCD, in pixels.
 pub const SCIENCE_SIZE: usize = 2048;

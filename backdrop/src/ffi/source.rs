@@ -1,18 +1,42 @@
 //! Frames read from full frame images, as they are asked for.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::header::{ccd_shape, not_an_ffi};
+use super::header::ccd_shape;
+use super::series::{Bad, Member, lenient, name_of, strict};
+use super::unreadable::{Unreadable, of_each};
 use super::{FIRST_SCIENCE_COLUMN, FfiHeader, SCIENCE_SIZE, Storage, gzip};
-use crate::error::{Error, Result};
+use crate::error::{Error, OneLine, Result};
 use crate::fits::{Image, Reader};
-use crate::source::{FrameInfo, FrameSource, Target, check_read_rows};
+use crate::quality::UNREADABLE;
+use crate::source::{FrameInfo, FrameSource, OnError, Target, check_read_rows, zeros};
 
 /// Rows that are read at once: half a megabyte, which stays in a core's cache until
 /// the science columns have been taken out of it, while CFITSIO reads whole runs
 /// from the file.
 const ROWS_AT_ONCE: usize = 64;
+
+/// How [`FfiSource::open_with`] opens files.
+///
+/// ```
+/// use backdrop::ffi::OpenOptions;
+/// use backdrop::source::OnError;
+///
+/// let options = OpenOptions { on_error: OnError::Skip, ..OpenOptions::default() };
+/// assert!(!options.verify);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OpenOptions {
+    /// What becomes of a file that is no frame: one whose headers cannot be read, whose image is too
+    /// small, that is of another target or pipeline than most files, or that holds the same frame
+    /// as another (of which the first by name is kept). By default it is an error.
+    pub on_error: OnError,
+    /// Whether frames are checked against the keywords `CHECKSUM` and `DATASUM` of their primary
+    /// header and of their image, where they have them, as they are read. By default only the data
+    /// of images in tiles are, which decode to wrong pixels otherwise.
+    pub verify: bool,
+}
 
 /// The frames of one sector, camera and CCD in files, sorted by start time.
 ///
@@ -22,7 +46,17 @@ pub struct FfiSource {
     target: Target,
     shape: (usize, usize),
     headers: Vec<FfiHeader>,
+    places: Vec<Place>,
     frames: Vec<FrameInfo>,
+    verify: bool,
+}
+
+/// What is at a position of the series.
+#[derive(Debug)]
+enum Place {
+    /// The frame with the header at this position among the headers.
+    Frame(usize),
+    Bad(Bad),
 }
 
 impl FfiSource {
@@ -36,60 +70,146 @@ impl FfiSource {
     /// [`Error::TooSmall`], [`Error::MixedTargets`] and [`Error::MixedLayouts`] (naming the first
     /// odd file) and [`Error::DuplicateFrame`] as they say.
     pub fn open(files: Vec<PathBuf>, cutout_size: Option<usize>) -> Result<Self> {
-        let size = cutout_size.unwrap_or(SCIENCE_SIZE);
-        if !(1..=SCIENCE_SIZE).contains(&size) {
-            return Err(Error::InvalidArgument(format!(
-                "a cut-out of {size} pixels: give 1 to {SCIENCE_SIZE}"
-            )));
+        Self::open_with(files, cutout_size, &OpenOptions::default())
+    }
+
+    /// As [`open`](Self::open). A file that is no frame may be skipped: it stays one of the
+    /// [`frames`](FrameSource::frames), with the quality [`UNREADABLE`], and is
+    /// [`unreadable`](FrameSource::unreadable). Its times are NaN unless they are known from its headers
+    /// and no other frame's, as are those of a file that was cut short. With a time, it comes in its
+    /// turn; without, directly behind the last frame with a time whose file name comes before
+    /// its own, or first (the names of both pipelines sort by time).
+    ///
+    /// ```
+    /// use backdrop::ffi::{FfiSource, Filter, OpenOptions, find_ffis};
+    /// use backdrop::quality::UNREADABLE;
+    /// use backdrop::simulate::{Simulation, SimulationSettings, WriteOptions};
+    /// use backdrop::source::{FrameSource, OnError};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path();
+    /// let settings = SimulationSettings { frames: 2, size: 16, flagged_frames: 0, ..Default::default() };
+    /// let simulation = Simulation::new(settings)?;
+    /// simulation.write(dir, WriteOptions::default(), &backdrop::progress::Silent)?;
+    /// let files = find_ffis(dir, &Filter::default())?;
+    /// std::fs::write(&files[1], "")?;
+    ///
+    /// let options = OpenOptions { on_error: OnError::Skip, verify: true };
+    /// let source = FfiSource::open_with(files, Some(16), &options)?;
+    /// assert_eq!(source.frames()[1].quality, UNREADABLE);
+    /// assert_eq!(source.unreadable(1).as_deref(), Some("the file is empty; download or copy it again"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); if files are skipped, only [`Error::InvalidArgument`], and
+    /// [`Error::AllUnreadable`] if none is left.
+    pub fn open_with(files: Vec<PathBuf>, cutout_size: Option<usize>, options: &OpenOptions) -> Result<Self> {
+        let size = science_size(cutout_size)?;
+        match options.on_error {
+            OnError::Fail => {
+                let headers: Result<Vec<_>> = of_each(&files, FfiHeader::read).into_iter().collect();
+                Self::of_members(strict(headers?, size)?, size, options)
+            }
+            OnError::Skip => {
+                let headers = FfiHeader::read_all(&files);
+                Self::from_headers(files, headers, cutout_size, options)
+            }
         }
-        let mut headers: Vec<FfiHeader> = Vec::with_capacity(files.len());
-        for path in files {
-            let header = FfiHeader::read(&path)?;
-            if header.largest_cutout() < size {
-                let (rows, columns) = (header.rows, header.columns);
-                return Err(Error::TooSmall { path, rows, columns, cutout_size: size });
+    }
+
+    /// As [`open_with`](Self::open_with), with what [`FfiHeader::read_all`] found in each of the files,
+    /// perhaps in several processes.
+    ///
+    /// # Errors
+    /// As [`open_with`](Self::open_with), but [`Error::Unreadable`] for what has no header;
+    /// [`Error::InvalidArgument`] if there is another number of files than of `headers`.
+    pub fn from_headers(
+        files: Vec<PathBuf>,
+        headers: Vec<std::result::Result<FfiHeader, Unreadable>>,
+        cutout_size: Option<usize>,
+        options: &OpenOptions,
+    ) -> Result<Self> {
+        let size = science_size(cutout_size)?;
+        if files.len() != headers.len() {
+            let (files, headers) = (files.len(), headers.len());
+            return Err(Error::InvalidArgument(format!("{headers} headers for {files} files")));
+        }
+        let read = files.into_iter().zip(headers).map(|(path, header)| {
+            let header = header.map(|header| FfiHeader { path: path.clone(), ..header });
+            (path, header)
+        });
+        let members = match options.on_error {
+            OnError::Fail => {
+                let headers: Result<Vec<_>> = read
+                    .map(|(path, header)| {
+                        header.map_err(|Unreadable { reason, .. }| Error::Unreadable { path, reason })
+                    })
+                    .collect();
+                strict(headers?, size)?
             }
-            if let Some(first) = headers.first().filter(|first| first.target != header.target) {
-                return Err(Error::MixedTargets {
-                    first: first.path.clone(),
-                    first_target: first.target,
-                    odd: path,
-                    odd_target: header.target,
-                });
+            OnError::Skip => lenient(read.collect(), size)?,
+        };
+        Self::of_members(members, size, options)
+    }
+
+    fn of_members(members: Vec<Member>, size: usize, options: &OpenOptions) -> Result<Self> {
+        let mut headers: Vec<FfiHeader> = Vec::with_capacity(members.len());
+        let mut places = Vec::with_capacity(members.len());
+        let mut frames = Vec::with_capacity(members.len());
+        for member in members {
+            let ((tstart, tstop), quality) = match &member {
+                Member::Frame(header) => ((header.tstart, header.tstop), header.quality),
+                Member::Bad(bad) => (bad.times.unwrap_or((f64::NAN, f64::NAN)), UNREADABLE),
+            };
+            let name = OneLine(name_of(member.path()).to_string_lossy()).to_string();
+            frames.push(FrameInfo { name, tstart, tstop, quality });
+            match member {
+                Member::Frame(header) => {
+                    places.push(Place::Frame(headers.len()));
+                    headers.push(header);
+                }
+                Member::Bad(bad) => places.push(Place::Bad(bad)),
             }
-            if let Some(first) = headers.first().filter(|first| first.layout != header.layout) {
-                return Err(Error::MixedLayouts {
-                    first: first.path.clone(),
-                    first_layout: first.layout,
-                    odd: path,
-                    odd_layout: header.layout,
-                });
-            }
-            headers.push(header);
         }
         let Some(target) = headers.first().map(|header| header.target) else {
             return Err(Error::InvalidArgument("no files to read frames from".into()));
         };
-        headers.sort_by(|a, b| a.tstart.total_cmp(&b.tstart));
-        if let Some([a, b]) = headers.array_windows().find(|[a, b]| a.tstart == b.tstart) {
-            let (first, second, tstart) = (a.path.clone(), b.path.clone(), a.tstart);
-            return Err(Error::DuplicateFrame { first, second, tstart });
-        }
-        let frames = headers.iter().map(|header| FrameInfo {
-            name: file_name(&header.path),
-            tstart: header.tstart,
-            tstop: header.tstop,
-            quality: header.quality,
-        });
-        let frames = frames.collect();
-        Ok(Self { target, shape: (size, size), headers, frames })
+        Ok(Self { target, shape: (size, size), headers, places, frames, verify: options.verify })
     }
 
-    /// The headers of the files, in the order of [`frames`](FrameSource::frames).
+    /// The headers of the readable files, in the order of [`frames`](FrameSource::frames).
     #[must_use]
     pub fn headers(&self) -> &[FfiHeader] {
         &self.headers
     }
+
+    fn read_unchanged(
+        &self,
+        header: &FfiHeader,
+        rows: Range<usize>,
+        verify: bool,
+        out: &mut [f32],
+    ) -> Result<()> {
+        let part = (rows, self.shape.1);
+        if header.storage == Storage::Gzip {
+            let length = usize::try_from(header.image_end).unwrap_or(usize::MAX);
+            let bytes = gzip::intact_bytes(&header.path, length)?;
+            read_science(&mut Reader::open_bytes(&header.path, &bytes)?, header, part, verify, out)
+        } else {
+            read_science(&mut Reader::open(&header.path)?, header, part, verify, out)
+        }
+    }
+}
+
+/// Rows and columns of the science area for a cut-out size.
+fn science_size(cutout_size: Option<usize>) -> Result<usize> {
+    let size = cutout_size.unwrap_or(SCIENCE_SIZE);
+    if !(1..=SCIENCE_SIZE).contains(&size) {
+        let message = format!("a cut-out of {size} pixels: give 1 to {SCIENCE_SIZE}");
+        return Err(Error::InvalidArgument(message));
+    }
+    Ok(size)
 }
 
 impl FrameSource for FfiSource {
@@ -109,22 +229,44 @@ impl FrameSource for FfiSource {
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Fits`], [`Error::Truncated`] if the file cannot be
-    /// read; [`Error::NotAnFfi`] if it was replaced by another since it was opened.
+    /// read; [`Error::Checksum`] if it is damaged; [`Error::Changed`] if it is no longer what it was
+    /// when it was opened; [`Error::Unreadable`] if that was not possible.
     fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
         self.read_rows(index, 0..self.shape.0, out)
     }
 
     /// As the trait says, and [`read`](Self::read); of a file that is not compressed, only these
-    /// rows are read.
+    /// rows are read. Checksums that are to be [verified](OpenOptions::verify) are when the rows
+    /// begin with the first, so that a frame that is read in parts is checked once.
     fn read_rows(&self, index: usize, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
         check_read_rows(self, index, &rows, out)?;
-        let header = &self.headers[index];
-        if header.storage == Storage::Gzip {
-            let length = usize::try_from(header.image_end).unwrap_or(usize::MAX);
-            let bytes = gzip::intact_bytes(&header.path, length)?;
-            read_science(&mut Reader::open_bytes(&header.path, &bytes)?, header, (rows, self.shape.1), out)
-        } else {
-            read_science(&mut Reader::open(&header.path)?, header, (rows, self.shape.1), out)
+        let header = match &self.places[index] {
+            Place::Frame(position) => &self.headers[*position],
+            Place::Bad(Bad { path, reason, .. }) => {
+                return Err(Error::Unreadable { path: path.clone(), reason: reason.clone() });
+            }
+        };
+        header.stamp.check(&header.path)?;
+        let verify = self.verify && rows.start == 0;
+        let read = self.read_unchanged(header, rows, verify, out);
+        // Whatever came of it, this would be the reason.
+        header.stamp.check(&header.path)?;
+        read
+    }
+
+    fn unreadable(&self, index: usize) -> Option<String> {
+        match self.places.get(index)? {
+            Place::Frame(_) => None,
+            Place::Bad(bad) => Some(OneLine(&bad.reason).to_string()),
+        }
+    }
+
+    /// A hash of the file's size and time of modification when its header was read.
+    fn stamp(&self, index: usize) -> u64 {
+        match self.places.get(index) {
+            Some(Place::Frame(position)) => self.headers[*position].stamp.hash(),
+            Some(Place::Bad(bad)) => bad.stamp.hash(),
+            None => 0,
         }
     }
 }
@@ -134,8 +276,13 @@ fn read_science(
     reader: &mut Reader,
     header: &FfiHeader,
     (rows, columns): (Range<usize>, usize),
+    verify: bool,
     out: &mut [f32],
 ) -> Result<()> {
+    if verify && header.hdu > 0 {
+        reader.select(0)?;
+        reader.check_sums()?;
+    }
     let same_shape = |image: &Image| ccd_shape(image) == Ok((header.rows, header.columns));
     let image = if header.hdu < reader.hdus() {
         reader.select(header.hdu)?;
@@ -144,15 +291,21 @@ fn read_science(
         None
     };
     let Some(image) = image else {
-        return Err(not_an_ffi(&header.path, "the file has changed since its header was read"));
+        let change = "its image was replaced by another".into();
+        return Err(Error::Changed { path: header.path.clone(), change });
     };
-    // Decoding does not notice wrong data, which give wrong pixels, so this has to.
-    if image.compressed {
+    if verify {
+        reader.check_sums()?;
+    } else if image.compressed {
+        // Decoding does not notice wrong data, which give wrong pixels, so this has to.
         reader.check_sum()?;
+    }
+    if image.compressed {
+        reader.check_tiles()?;
     }
     // A plain image of floating point numbers marks undefined pixels by NaN itself.
     let undefined = (!image.floating || image.compressed).then_some(f32::NAN);
-    let mut buffer = vec![0.0; ROWS_AT_ONCE.min(rows.len()) * header.columns];
+    let mut buffer = zeros(ROWS_AT_ONCE.min(rows.len()) * header.columns)?;
     for (chunk, out) in out.chunks_mut(ROWS_AT_ONCE * columns).enumerate() {
         let first = (rows.start + chunk * ROWS_AT_ONCE) * header.columns;
         let buffer = &mut buffer[..out.len() / columns * header.columns];
@@ -169,9 +322,4 @@ fn read_science(
         }
     }
     Ok(())
-}
-
-/// The last part of a path, for people to read.
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }

@@ -1,6 +1,7 @@
 //! The headers of the mission's own full frame images.
 
-use super::header::{Storage, ccd_shape, not_an_ffi, one_to_four, target, times};
+use super::header::{Storage, ccd_shape, not_an_ffi, one_to_four, real, target, times};
+use super::stamp::Stamp;
 use super::{FfiHeader, Layout};
 use crate::error::Result;
 use crate::fits::{Image, Reader};
@@ -22,8 +23,7 @@ pub(super) fn parse(reader: &mut Reader) -> Result<FfiHeader> {
     }
     let (camera, ccd) = (one_to_four(reader, "CAMERA")?, one_to_four(reader, "CCD")?);
     let target = target(reader, camera, ccd, primary_sector)?;
-    let boresight =
-        || Some([reader.number("RA_NOM")?, reader.number("DEC_NOM")?, reader.number("ROLL_NOM")?]);
+    let boresight = || Some([real(reader, "RA_NOM")?, real(reader, "DEC_NOM")?, real(reader, "ROLL_NOM")?]);
     Ok(FfiHeader {
         layout: Layout::Spoc,
         storage: if image.compressed { Storage::Tiles } else { Storage::Plain },
@@ -35,13 +35,14 @@ pub(super) fn parse(reader: &mut Reader) -> Result<FfiHeader> {
         tstop,
         quality: reader.require("DQUALITY")?,
         date_obs,
-        exposure: reader.number("EXPOSURE"),
+        exposure: real(reader, "EXPOSURE"),
         unit: reader.text("BUNIT"),
         scale: 1.0,
         pipeline,
         data_release,
         boresight: boresight(),
         image_end: reader.end(),
+        stamp: Stamp::default(),
         path,
     })
 }
@@ -55,6 +56,11 @@ fn find_image(reader: &mut Reader) -> Result<Image> {
         reader.select(hdu)?;
         match reader.image()? {
             Some(image) if image.shape.len() == 2 => return Ok(image),
+            // CFITSIO would mix up its way of quantization with that of images after it.
+            Some(image) if image.compressed => {
+                let axes = image.shape.len();
+                return Err(not_an_ffi(&path, format!("HDU {hdu} has {axes} axes in tiles, not 2")));
+            }
             Some(image) => found = format!("HDU {hdu} has {} axes, not 2", image.shape.len()),
             None => found = format!("HDU {hdu} is a table, not an image"),
         }

@@ -12,21 +12,21 @@ use crate::fits::{BLOCK, Writer};
 use crate::source::{FrameInfo, FrameSource, Target};
 
 /// More rows than are read at once, twice, and not a multiple of that.
-const ROWS: usize = 150;
-const COLUMNS: usize = 199;
-const NAME: &str = "tess2019140104343-s0012-1-3-0144-s_ffic.fits";
-const TARGET: Target = Target { sector: 12, camera: 1, ccd: 3 };
+pub(super) const ROWS: usize = 150;
+pub(super) const COLUMNS: usize = 199;
+pub(super) const NAME: &str = "tess2019140104343-s0012-1-3-0144-s_ffic.fits";
+pub(super) const TARGET: Target = Target { sector: 12, camera: 1, ccd: 3 };
 
 /// The pixel at a position of the whole image, margins included.
-fn pixel(row: usize, column: usize) -> f32 {
+pub(super) fn pixel(row: usize, column: usize) -> f32 {
     (row * 1000 + column) as f32 + 0.25
 }
 
-fn pixels() -> Vec<f32> {
+pub(super) fn pixels() -> Vec<f32> {
     (0..ROWS * COLUMNS).map(|index| pixel(index / COLUMNS, index % COLUMNS)).collect()
 }
 
-fn primary() -> Hdu {
+pub(super) fn primary() -> Hdu {
     Hdu::primary()
         .card("TSTART", "1625.25")
         .card("TSTOP", "1625.27")
@@ -34,7 +34,7 @@ fn primary() -> Hdu {
         .card("DATA_REL", 17)
 }
 
-fn image() -> Hdu {
+pub(super) fn image() -> Hdu {
     let data = pixels().into_iter().flat_map(f32::to_be_bytes).collect();
     Hdu::image(-32, &[ROWS, COLUMNS], data)
         .card("CAMERA", 1)
@@ -46,12 +46,12 @@ fn image() -> Hdu {
 }
 
 /// A whole file: primary HDU, image, uncertainties.
-fn ffi() -> Vec<u8> {
+pub(super) fn ffi() -> Vec<u8> {
     file_of(&[primary(), image(), image().set("IMAGTYPE", "'uncert  '")])
 }
 
 /// The same in tiles.
-fn packed() -> Vec<u8> {
+pub(super) fn packed() -> Vec<u8> {
     let mut file = Writer::new(Path::new(NAME)).unwrap();
     file.image::<u8>("PRIMARY", &[], &[]).unwrap();
     file.real("TSTART", 1625.25, "").unwrap();
@@ -64,26 +64,26 @@ fn packed() -> Vec<u8> {
     file.bytes().unwrap().to_vec()
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
-fn save(dir: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
+pub(super) fn save(dir: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
     let path = dir.path().join(name);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, bytes).unwrap();
     path
 }
 
-fn read_all(path: PathBuf, size: usize) -> Result<Vec<f32>> {
+pub(super) fn read_all(path: PathBuf, size: usize) -> Result<Vec<f32>> {
     let source = FfiSource::open(vec![path], Some(size))?;
     let mut out = vec![0.0; size * size];
     source.read(0, &mut out).map(|()| out)
 }
 
-fn science(size: usize) -> Vec<f32> {
+pub(super) fn science(size: usize) -> Vec<f32> {
     (0..size * size).map(|index| pixel(index / size, 44 + index % size)).collect()
 }
 
@@ -100,6 +100,7 @@ fn the_header_is_read_from_both_hdus_and_the_name() {
     let dir = tempfile::tempdir().unwrap();
     let path = save(&dir, NAME, &ffi());
     let header = FfiHeader::read(&path).unwrap();
+    let stamp = stamp::Stamp::of(&path).unwrap();
     let expected = FfiHeader {
         path,
         layout: Layout::Spoc,
@@ -119,6 +120,7 @@ fn the_header_is_read_from_both_hdus_and_the_name() {
         data_release: Some(17),
         boresight: None,
         image_end: (2 * BLOCK + (4 * ROWS * COLUMNS).next_multiple_of(BLOCK)) as u64,
+        stamp,
     };
     assert_eq!(header, expected);
     assert_eq!(header.largest_cutout(), 150);
@@ -407,7 +409,7 @@ fn an_image_in_tiles_is_refused_wherever_a_bit_is_wrong() {
         let mut corrupt = whole.clone();
         corrupt[position] ^= 0x10;
         let error = read_all(save(&dir, NAME, &corrupt), 10).unwrap_err().to_string();
-        assert!(error.ends_with("the data do not match their checksum; the file is damaged"), "{error}");
+        assert!(error.contains("HDU 1 does not match its DATASUM: the file is damaged"), "{error}");
     }
 }
 
@@ -451,12 +453,22 @@ fn a_file_that_changes_after_it_was_opened_is_refused() {
     let path = save(&dir, NAME, &ffi());
     let source = FfiSource::open(vec![path.clone()], Some(2)).unwrap();
     let mut out = [0.0; 4];
-    std::fs::write(&path, &ffi()[..20_000]).unwrap();
-    assert!(matches!(source.read(0, &mut out), Err(Error::Truncated { .. })));
-    std::fs::write(&path, file_of(&[primary(), Hdu::image(-32, &[2, 2], vec![0; 16])])).unwrap();
-    assert!(matches!(source.read(0, &mut out), Err(Error::NotAnFfi { .. })));
-    std::fs::remove_file(&path).unwrap();
-    assert!(matches!(source.read(0, &mut out), Err(Error::Io { .. })));
+    let other = file_of(&[primary(), Hdu::image(-32, &[2, 2], vec![0; 16])]);
+    let size = ffi().len();
+    for (content, change) in [
+        (Some(&ffi()[..20_000]), format!("its size went from {size} to 20000 bytes")),
+        (Some(&other[..]), format!("its size went from {size} to {} bytes", other.len())),
+        (None, "it was removed".into()),
+    ] {
+        match content {
+            Some(content) => std::fs::write(&path, content).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        let error = source.read(0, &mut out).unwrap_err();
+        assert!(matches!(error, Error::Changed { .. }));
+        let expected = format!("{change} since its header was read: run again once files no longer change");
+        assert_eq!(error.reason(&path), expected);
+    }
 }
 
 #[test]

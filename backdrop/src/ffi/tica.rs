@@ -14,7 +14,8 @@
 //! and the part of each that TICA's own correction for linearity takes. `EXPTIME` is not used:
 //! depending on when a file was made it takes 0.99 or 0.99845 for the light in a readout.
 
-use super::header::{Storage, ccd_shape, not_an_ffi, one_to_four, target, times};
+use super::header::{Storage, ccd_shape, not_an_ffi, one_to_four, real, target, times};
+use super::stamp::Stamp;
 use super::{FfiHeader, Layout};
 use crate::error::Result;
 use crate::fits::Reader;
@@ -57,7 +58,7 @@ pub(super) fn parse(reader: &mut Reader, hdu: usize) -> Result<FfiHeader> {
         return Err(refused(format!("its pixels are in {unit}, not in electrons")));
     }
     let seconds = time_on_source(reader, tstart, tstop)?;
-    let boresight = || Some([reader.number("SC_RA")?, reader.number("SC_DEC")?, reader.number("SC_ROLL")?]);
+    let boresight = || Some([real(reader, "SC_RA")?, real(reader, "SC_DEC")?, real(reader, "SC_ROLL")?]);
     Ok(FfiHeader {
         layout: Layout::Tica,
         storage: if image.compressed { Storage::Tiles } else { Storage::Plain },
@@ -76,6 +77,7 @@ pub(super) fn parse(reader: &mut Reader, hdu: usize) -> Result<FfiHeader> {
         data_release: None,
         boresight: boresight(),
         image_end: reader.end(),
+        stamp: Stamp::default(),
         path,
     })
 }
@@ -84,7 +86,8 @@ pub(super) fn parse(reader: &mut Reader, hdu: usize) -> Result<FfiHeader> {
 fn time_on_source(reader: &Reader, tstart: f64, tstop: f64) -> Result<f64> {
     let elapsed = (tstop - tstart) * 86_400.0;
     let seconds: f64 = reader.number("INT_TIME").unwrap_or(elapsed);
-    if (seconds / elapsed - 1.0).abs() > TOLERANCE {
+    let off = (seconds / elapsed - 1.0).abs();
+    if off.is_nan() || off > TOLERANCE {
         let reason = format!("INT_TIME is {seconds} s, but ENDTJD - STARTTJD {elapsed:.1} s");
         return Err(not_an_ffi(reader.path(), reason));
     }
@@ -224,6 +227,7 @@ mod tests {
                 "STARTTJD 2036.25 and ENDTJD 2036.2 are no exposure in BTJD days",
             ),
             (image().set("INT_TIME", 30), "INT_TIME is 30 s, but ENDTJD - STARTTJD 1800.0 s"),
+            (image().set("INT_TIME", "nan"), "INT_TIME is NaN s, but ENDTJD - STARTTJD 1800.0 s"),
             (image().set("CRM_N", 2), "CRM_N is 2, not a number above 2"),
         ] {
             assert_eq!(refusal(hdu), format!("not a calibrated TESS full frame image: {reason}"));

@@ -19,6 +19,15 @@ const COMPRESSIONS: [&str; 3] = ["RICE_1", "GZIP_1", "GZIP_2"];
 /// The most pixels of an image in tiles: CFITSIO counts them in a C int.
 const MAX_TILED_PIXELS: u64 = i32::MAX as u64;
 
+/// The most axes of an image in tiles that CFITSIO has room for.
+const MAX_TILED_AXES: usize = 6;
+
+/// The longest header that is read, in bytes: 52,428 cards.
+const LONGEST_HEADER: u64 = 4 << 20;
+
+/// The most HDUs that a file may have.
+const MOST_HDUS: usize = 10_000;
+
 /// The part of a file that an HDU takes, in bytes from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Extent {
@@ -43,15 +52,22 @@ pub(super) fn walk(path: &Path, file: &mut (impl Read + Seek), size: Option<u64>
         let hdu = extents.len();
         let refused =
             |reason: String| Error::Fits { path: path.to_owned(), message: format!("HDU {hdu}: {reason}") };
+        if hdu == MOST_HDUS {
+            return Err(refused(format!("a file of more than {MOST_HDUS} HDUs is none of an image")));
+        }
         file.seek(SeekFrom::Start(start)).map_err(Error::io(path))?;
         let header = match Header::read(file) {
             Ok(header) => header,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => match size {
                 None if hdu > 0 => break,
-                _ => {
+                None => return Err(refused("its header does not end in the first part of the file".into())),
+                Some(_) => {
                     return Err(refused("the file ends within its header; download or copy it again".into()));
                 }
             },
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return Err(refused(error.to_string()));
+            }
             Err(error) => return Err(Error::io(path)(error)),
         };
         let data = header.check(hdu).map_err(refused)?;
@@ -75,7 +91,7 @@ struct Header {
     bytes: u64,
     /// The keyword of the first card.
     first: String,
-    /// Values as they stand in the cards, without comments.
+    /// Values of the keywords that say how the data lie as they stand in the cards, without comments.
     values: HashMap<String, String>,
     /// A keyword that stands there more than once, although it says how the data lie.
     repeated: Option<String>,
@@ -85,6 +101,10 @@ impl Header {
     fn read(file: &mut impl Read) -> io::Result<Self> {
         let mut header = Self { bytes: 0, first: String::new(), values: HashMap::new(), repeated: None };
         loop {
+            if header.bytes >= LONGEST_HEADER {
+                let reason = format!("its header goes on for more than {LONGEST_HEADER} bytes");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+            }
             let mut block = [0; BLOCK];
             file.read_exact(&mut block)?;
             header.bytes += BLOCK as u64;
@@ -97,12 +117,17 @@ impl Header {
                     return Ok(header);
                 }
                 if card[8..10] != *b"= " {
+                    if is_too_long(card) {
+                        let reason = format!("its card of {keyword:?} is malformed");
+                        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+                    }
                     continue;
                 }
-                let structural = is_structural(&keyword);
-                let value = value_of(&card[10..]);
-                if header.values.insert(keyword.clone(), value).is_some() && structural {
-                    header.repeated = Some(keyword);
+                if is_structural(&keyword) {
+                    let value = value_of(&card[10..]);
+                    if header.values.insert(keyword.clone(), value).is_some() {
+                        header.repeated = Some(keyword);
+                    }
                 }
             }
         }
@@ -148,6 +173,14 @@ impl Header {
         }
         bits(self.required("ZBITPIX")?)?;
         let lengths = self.axes("Z")?;
+        if lengths.len() > MAX_TILED_AXES {
+            return Err(format!("ZNAXIS is {}, more than {MAX_TILED_AXES}", lengths.len()));
+        }
+        // The place in a table of random numbers, which CFITSIO does not check.
+        let seed = self.optional("ZDITHER0", 1)?;
+        if !(1..=10_000).contains(&seed) {
+            return Err(format!("ZDITHER0 is {seed}, not 1 to 10000"));
+        }
         let pixels = product(&lengths).filter(|pixels| (1..=MAX_TILED_PIXELS).contains(pixels));
         if lengths.is_empty() || pixels.is_none() {
             return Err("its image in tiles has an impossible size".into());
@@ -176,8 +209,14 @@ impl Header {
         }
         // The first versions of fpack had another parameter in this place.
         let second = self.values.get("ZNAME2").map_or("", |value| text_of(value));
-        if second != "NOISEBIT" && ![1, 2, 4].contains(&self.optional("ZVAL2", 4)?) {
-            return Err("ZVAL2, the bytes per pixel of its tiles, is not 1, 2 or 4".into());
+        if second != "NOISEBIT" {
+            let bytes = self.optional("ZVAL2", 4)?;
+            if ![1, 2, 4].contains(&bytes) {
+                return Err("ZVAL2, the bytes per pixel of its tiles, is not 1, 2 or 4".into());
+            }
+            if bytes != 4 && self.required::<i64>("ZBITPIX")? < 0 {
+                return Err(format!("ZVAL2, the bytes per pixel of its tiles of real numbers, is {bytes}"));
+            }
         }
         Ok(())
     }
@@ -201,6 +240,15 @@ impl Header {
     }
 }
 
+/// Whether CFITSIO takes a card without `= ` in its place for one with a value, and has no room for it.
+fn is_too_long(card: &[u8]) -> bool {
+    const WITHOUT_VALUE: [&[u8]; 4] = [b"COMMENT ", b"HISTORY ", b"CONTINUE", b"        "];
+    const ROOM: usize = 71;
+    card[..9].contains(&b'=')
+        && card[ROOM..].iter().any(|&byte| byte != b' ')
+        && !WITHOUT_VALUE.contains(&&card[..8])
+}
+
 /// The product of lengths, if it is a number.
 fn product(lengths: &[u64]) -> Option<u64> {
     lengths.iter().try_fold(1_u64, |product, length| product.checked_mul(*length))
@@ -216,9 +264,9 @@ fn bits(bitpix: i64) -> std::result::Result<u64, String> {
 
 /// Whether a keyword says how the data lie in the file.
 fn is_structural(keyword: &str) -> bool {
-    const NAMES: [&str; 10] = [
+    const NAMES: [&str; 11] = [
         "SIMPLE", "XTENSION", "BITPIX", "PCOUNT", "GCOUNT", "TFIELDS", "THEAP", "ZIMAGE", "ZCMPTYPE",
-        "ZBITPIX",
+        "ZBITPIX", "ZDITHER0",
     ];
     const PREFIXES: [&str; 6] = ["NAXIS", "ZNAXIS", "ZTILE", "ZNAME", "ZVAL", "TFORM"];
     NAMES.contains(&keyword) || PREFIXES.iter().any(|prefix| keyword.starts_with(prefix))
@@ -300,6 +348,17 @@ mod tests {
             (tiles().set("ZNAXIS", 0), "its image in tiles has an impossible size"),
             (tiles().set("ZNAXIS2", 0), "its image in tiles has an impossible size"),
             (tiles().card("ZVAL1", 16), "it has ZVAL1 more than once"),
+            (tiles().set("ZNAXIS", 7).card("ZNAXIS3", 1), "it has no ZNAXIS4"),
+            (
+                (3..=7).fold(tiles().set("ZNAXIS", 7), |hdu, axis| hdu.card(&format!("ZNAXIS{axis}"), 1)),
+                "ZNAXIS is 7, more than 6",
+            ),
+            (tiles().card("ZDITHER0", 0), "ZDITHER0 is 0, not 1 to 10000"),
+            (tiles().card("ZDITHER0", -7), "ZDITHER0 cannot be \"-7\""),
+            (
+                tiles().set("ZBITPIX", -32).card("ZVAL2", 2),
+                "ZVAL2, the bytes per pixel of its tiles of real numbers, is 2",
+            ),
             (tiles().set("PCOUNT", -1), "PCOUNT cannot be \"-1\""),
             (tiles().set("GCOUNT", i64::MAX), "it declares an impossible size"),
             (Hdu::primary(), "it does not begin with XTENSION"),

@@ -20,6 +20,7 @@ mod edit;
 mod layout;
 mod read;
 mod text;
+mod tiles;
 mod write;
 
 #[cfg(test)]
@@ -28,7 +29,7 @@ pub(crate) mod handmade;
 mod tests;
 
 use std::ffi::{CString, c_char, c_int};
-use std::fs::File;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
@@ -67,23 +68,42 @@ impl Kind {
     /// # Errors
     /// [`Error::Io`] if there is no such regular file or it cannot be read.
     pub fn of(path: &Path) -> Result<(Self, u64)> {
-        // Asked first, because opening a named pipe waits for its other end.
-        let metadata = std::fs::metadata(path).map_err(Error::io(path))?;
-        if !metadata.is_file() {
-            let reason = std::io::Error::other("not a regular file");
-            return Err(Error::Io { path: path.to_owned(), source: reason });
-        }
+        let (mut file, metadata) = open_regular(path)?;
+        Ok((Self::of_file(path, &mut file)?, metadata.len()))
+    }
+
+    /// Looks at the first bytes of an open file.
+    fn of_file(path: &Path, file: &mut File) -> Result<Self> {
         let mut start = Vec::new();
-        let file = File::open(path).map_err(Error::io(path))?;
         file.take(9).read_to_end(&mut start).map_err(Error::io(path))?;
-        let kind = match start.as_slice() {
+        Ok(match start.as_slice() {
             [0x1f, 0x8b, ..] => Self::Gzip,
             [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Self::Zip,
             b"SIMPLE  =" => Self::Fits,
             _ => Self::Other,
-        };
-        Ok((kind, metadata.len()))
+        })
     }
+}
+
+/// Opens the file at `path` for reading, if it is a regular one: opening a named pipe would wait for
+/// its other end, and a device may do anything.
+///
+/// # Errors
+/// [`Error::Io`] if it is not, or cannot be opened.
+pub(crate) fn open_regular(path: &Path) -> Result<(File, Metadata)> {
+    let regular = |metadata: Metadata| {
+        let reason = || std::io::Error::other("not a regular file");
+        if metadata.is_file() { Ok(metadata) } else { Err(Error::io(path)(reason())) }
+    };
+    regular(std::fs::metadata(path).map_err(Error::io(path))?)?;
+    let mut options = OpenOptions::new();
+    options.read(true);
+    // It may have become a pipe since.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    let file = options.open(path).map_err(Error::io(path))?;
+    let metadata = regular(file.metadata().map_err(Error::io(path))?)?;
+    Ok((file, metadata))
 }
 
 /// A number type that CFITSIO converts pixels and table cells to and from.

@@ -1,7 +1,6 @@
 //! Reading FITS files.
 
 use std::ffi::{CStr, CString, c_int, c_void};
-use std::fs::File;
 use std::io::Cursor;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -10,8 +9,8 @@ use std::str::FromStr;
 use fitsio::sys;
 
 use super::layout::{Extent, walk};
-use super::{BLOCK, Field, Handle, Kind, Number, TEXT_LEN, c_name, text_of};
-use crate::error::{Error, Result};
+use super::{BLOCK, Field, Handle, Kind, Number, TEXT_LEN, c_name, open_regular, text_of};
+use crate::error::{Error, Result, shown};
 
 /// The most axes of an array in a table's cell that are looked at.
 const MAX_AXES: usize = 8;
@@ -19,7 +18,7 @@ const MAX_AXES: usize = 8;
 /// An open FITS file, positioned at one of its header-data units (HDUs, counted from 0).
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
-    handle: Handle,
+    pub(super) handle: Handle,
     /// Where the HDUs are, each of them whole (or, in the first part of a file, at
     /// least its header).
     extents: Vec<Extent>,
@@ -48,13 +47,15 @@ impl Reader<'static> {
     /// [`Error::Io`] if there is no such file; [`Error::Fits`] if it is not FITS, or
     /// damaged; [`Error::Truncated`] if it ends too early.
     pub fn open(path: &Path) -> Result<Self> {
-        let (kind, size) = Kind::of(path)?;
-        if kind != Kind::Fits {
-            let message = "not a FITS file: it does not begin with SIMPLE".into();
-            return Err(Error::Fits { path: path.to_owned(), message });
+        let (mut file, metadata) = open_regular(path)?;
+        let refused = |message: &str| Error::Fits { path: path.to_owned(), message: message.into() };
+        if metadata.len() == 0 {
+            return Err(refused("the file is empty; download or copy it again"));
         }
-        let mut file = File::open(path).map_err(Error::io(path))?;
-        let extents = walk(path, &mut file, Some(size))?;
+        if Kind::of_file(path, &mut file)? != Kind::Fits {
+            return Err(refused("not a FITS file: it does not begin with SIMPLE"));
+        }
+        let extents = walk(path, &mut file, Some(metadata.len()))?;
         let name = literal_name(path)?;
         let handle = Handle::open(path, |file, status| {
             // SAFETY: the name is NUL-terminated; `file` and `status` outlive the call.
@@ -148,20 +149,45 @@ impl<'a> Reader<'a> {
         self.extents[self.hdu].end
     }
 
+    /// Bytes that the current HDU takes.
+    pub(super) fn size(&self) -> u64 {
+        let Extent { start, end } = self.extents[self.hdu];
+        end - start
+    }
+
     /// Checks the data of the current HDU against its `DATASUM`, if it has one.
     ///
     /// # Errors
-    /// [`Error::Fits`] if they differ.
+    /// [`Error::Checksum`] if they differ.
     pub fn check_sum(&mut self) -> Result<()> {
+        let (data, _) = self.sums()?;
+        if data { Ok(()) } else { Err(self.mismatch("DATASUM")) }
+    }
+
+    /// Checks the current HDU against its `DATASUM` and `CHECKSUM`, as far as it has them.
+    ///
+    /// # Errors
+    /// [`Error::Checksum`] if they differ.
+    pub fn check_sums(&mut self) -> Result<()> {
+        match self.sums()? {
+            (true, true) => Ok(()),
+            (true, false) => Err(self.mismatch("CHECKSUM")),
+            (false, _) => Err(self.mismatch("DATASUM")),
+        }
+    }
+
+    /// Whether the data, and the whole, of the current HDU do not contradict its sums.
+    fn sums(&mut self) -> Result<(bool, bool)> {
         let (mut data, mut hdu) = (0, 0);
         self.handle.call(&self.cannot("sum the data"), |file, status| {
             // SAFETY: addresses of C ints.
             unsafe { sys::ffvcks(file, &mut data, &mut hdu, status) };
         })?;
-        if data == -1 {
-            return Err(self.refused("the data do not match their checksum; the file is damaged"));
-        }
-        Ok(())
+        Ok((data != -1, hdu != -1))
+    }
+
+    fn mismatch(&self, keyword: &'static str) -> Error {
+        Error::Checksum { path: self.handle.path.clone(), hdu: self.hdu, keyword }
     }
 
     /// The image in the current HDU, or `None` if it holds a table.
@@ -243,7 +269,9 @@ impl<'a> Reader<'a> {
             return None;
         }
         // SAFETY: not null, so a NUL-terminated string that is ours until freed below.
-        let text = unsafe { CStr::from_ptr(value) }.to_string_lossy().trim_end().to_owned();
+        let text = unsafe { CStr::from_ptr(value) }.to_string_lossy();
+        // There are none in a FITS header, but in what claims to be one.
+        let text = text.trim_end().replace(char::is_control, "?");
         let mut freed = 0;
         // SAFETY: allocated by CFITSIO, freed once.
         unsafe { sys::fffree(value.cast(), &mut freed) };
@@ -295,8 +323,7 @@ impl<'a> Reader<'a> {
             // SAFETY: an address of a 64-bit integer.
             unsafe { sys::ffgnrwll(file, &mut rows, status) };
         })?;
-        let Extent { start, end } = self.extents[self.hdu];
-        let rows = u64::try_from(rows).ok().filter(|rows| *rows <= end - start);
+        let rows = u64::try_from(rows).ok().filter(|rows| *rows <= self.size());
         rows.and_then(|rows| usize::try_from(rows).ok())
             .ok_or_else(|| self.refused("the table has an impossible number of rows"))
     }
@@ -432,15 +459,15 @@ impl<'a> Reader<'a> {
     }
 
     /// What the header says of a column.
-    fn field(&self, name: &str) -> Result<Field> {
+    pub(super) fn field(&self, name: &str) -> Result<Field> {
         self.handle.field(name, &format!("HDU {}", self.hdu))
     }
 
-    fn cannot(&self, what: &str) -> String {
+    pub(super) fn cannot(&self, what: &str) -> String {
         format!("cannot {what} of HDU {}", self.hdu)
     }
 
-    fn refused(&self, reason: &str) -> Error {
+    pub(super) fn refused(&self, reason: &str) -> Error {
         let path: PathBuf = self.handle.path.clone();
         Error::Fits { path, message: format!("HDU {}: {reason}", self.hdu) }
     }
@@ -456,5 +483,5 @@ fn element(value: u64) -> sys::LONGLONG {
 pub(super) fn literal_name(path: &Path) -> Result<CString> {
     let path = if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) };
     CString::new(path.as_os_str().as_encoded_bytes())
-        .map_err(|_| Error::InvalidArgument(format!("{}: a path has no NUL", path.display())))
+        .map_err(|_| Error::InvalidArgument(format!("{}: a path has no NUL", shown(&path))))
 }

@@ -175,11 +175,14 @@ fn a_long_path_is_an_error_or_works_but_does_no_harm() {
 fn what_is_no_fits_file_is_said_so() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.fits");
-    for content in ["", "SIMPL", "hello, world", "SIMPLE  : T"] {
+    for content in ["SIMPL", "hello, world", "SIMPLE  : T"] {
         std::fs::write(&path, content).unwrap();
         let error = Reader::open(&path).unwrap_err().to_string();
         assert_eq!(error, format!("{}: not a FITS file: it does not begin with SIMPLE", path.display()));
     }
+    std::fs::write(&path, "").unwrap();
+    let error = Reader::open(&path).unwrap_err().to_string();
+    assert_eq!(error, format!("{}: the file is empty; download or copy it again", path.display()));
     let error = Reader::open(dir.path()).unwrap_err().to_string();
     assert_eq!(error, format!("{}: not a regular file", dir.path().display()));
 }

@@ -327,6 +327,19 @@ impl Writer {
         }
         let (mut datasum, mut hdusum): (c_ulong, c_ulong) = (0, 0);
         let mut checksum = [0; TEXT_LEN];
+        // CFITSIO brings the lengths of tiles in the header up to date as it leaves an HDU.
+        self.call("finish a header", |file, status| {
+            let mut number = 0;
+            let null = std::ptr::null_mut();
+            // SAFETY: an address of a C int; null pointers say that types are not asked for.
+            unsafe {
+                sys::ffghdn(file, &mut number);
+                if number > 1 {
+                    sys::ffmahd(file, 1, null, status);
+                    sys::ffmahd(file, number, null, status);
+                }
+            }
+        })?;
         self.text("CHECKSUM", &"0".repeat(16), "HDU checksum")?;
         self.text("DATASUM", "0", "data unit checksum")?;
         self.call("write the checksum", |file, status| {
