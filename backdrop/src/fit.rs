@@ -8,6 +8,7 @@
 
 mod checkpoint;
 mod fitter;
+mod memory;
 mod passed;
 mod record;
 mod results;
@@ -31,6 +32,7 @@ use crate::source::{FrameSource, OnError};
 
 pub use checkpoint::Checkpoint;
 pub use fitter::{FLOOR, Fitted, FrameFitter};
+pub use memory::peak_memory;
 
 /// Frames that must pass the average bitmask for an average frame to be used.
 pub const MIN_AVERAGE_FRAMES: usize = 50;

@@ -13,6 +13,7 @@ Exit codes:
   0    done
   1    a file or its content is at fault, or the device
   2    the command line or the environment (USE_CUPY) is at fault
+  3    done, but for frames that could not be read and were skipped
   130  interrupted by Ctrl-C or a signal; nothing half-written is left";
 
 /// Why the program stops.
@@ -24,6 +25,10 @@ pub(crate) enum Failure {
     Usage(String),
     /// The user, or the system, asked the program to stop.
     Interrupted,
+    /// The same, with what the user can do.
+    Stopped(String),
+    /// The work is done, but for so many frames that could not be read.
+    Skipped(usize),
     /// What went wrong has been said already, or is said by another process; with the exit code.
     Reported(u8),
 }
@@ -33,6 +38,7 @@ impl Failure {
     pub(crate) fn report(&self) {
         match self {
             Self::Reported(_) => {}
+            Self::Skipped(_) => output::note(&self.to_string()),
             failure => output::error(&failure.to_string()),
         }
     }
@@ -45,7 +51,8 @@ impl Failure {
         match self {
             Self::Data(_) => 1,
             Self::Usage(_) => 2,
-            Self::Interrupted => 130,
+            Self::Skipped(_) => 3,
+            Self::Interrupted | Self::Stopped(_) => 130,
             Self::Reported(code) => *code,
         }
     }
@@ -53,11 +60,14 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Data(message) | Self::Usage(message) => message,
-            Self::Interrupted => "interrupted",
-            Self::Reported(_) => "",
-        })
+        match self {
+            Self::Data(message) | Self::Usage(message) | Self::Stopped(message) => f.write_str(message),
+            Self::Skipped(frames) => {
+                write!(f, "done, with {} skipped", output::count(*frames, "unreadable frame"))
+            }
+            Self::Interrupted => f.write_str("interrupted"),
+            Self::Reported(_) => Ok(()),
+        }
     }
 }
 

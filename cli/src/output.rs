@@ -29,6 +29,11 @@ pub(crate) fn printed(result: io::Result<()>) -> Result<(), Failure> {
     }
 }
 
+/// Prints what is to be known besides the result, to standard error.
+pub(crate) fn note(message: &str) {
+    let _ = io::stderr().lock().write_all(format!("backdrop: {message}\n").as_bytes());
+}
+
 /// Prints an error. Where that fails there is nobody left to tell.
 pub(crate) fn error(message: &str) {
     // At one go, since other processes may write there too.

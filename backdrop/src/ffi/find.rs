@@ -112,7 +112,8 @@ pub fn find_ffis(dir: &Path, filter: &Filter) -> Result<Vec<PathBuf>> {
 
 /// The sector, camera and CCD that a file's name tells, if it is the name of a
 /// calibrated full frame image.
-pub(super) fn target_of_name(path: &Path) -> Option<Target> {
+#[must_use]
+pub fn target_of_name(path: &Path) -> Option<Target> {
     let name = path.file_name()?.to_str()?;
     let name = name.strip_suffix(".gz").or(name.strip_suffix(".fz")).unwrap_or(name);
     match name.strip_prefix("hlsp_tica_tess_ffi_") {

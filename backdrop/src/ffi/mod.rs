@@ -60,7 +60,7 @@ mod skip;
 #[cfg(test)]
 mod tests;
 
-pub use find::{Filter, find_ffis};
+pub use find::{Filter, find_ffis, target_of_name};
 pub use header::{FfiHeader, Layout, Storage};
 pub use source::{FfiSource, OpenOptions};
 pub(crate) use tica::{COSMIC_RAY_WINDOW, LIGHT_PER_READOUT};

@@ -5,6 +5,7 @@ mod flag;
 mod place;
 mod plot;
 mod scene;
+mod size;
 
 use std::path::PathBuf;
 
@@ -13,7 +14,7 @@ use backdrop::ffi::{Filter, Layout};
 use backdrop::file::Format;
 use backdrop::quality;
 use backdrop::simulate::{Compression, SimulationSettings};
-use backdrop::source::Target;
+use backdrop::source::{OnError, Target};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -27,6 +28,7 @@ use place::Corner;
 pub(crate) use place::Place;
 pub(crate) use plot::{PictureName, Plot};
 pub(crate) use scene::{Scene, SceneFit, SceneModel};
+use size::Size;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -156,6 +158,9 @@ pub(crate) struct Fit {
     /// Where the FITS files are, in this directory and below
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) in_dir: PathBuf,
+    /// Fit all sectors, cameras and CCDs in this directory and below it, instead of --in-dir
+    #[arg(long, value_name = "DIR", conflicts_with = "in_dir")]
+    pub(crate) tree: Option<PathBuf>,
     /// Where the model goes; made if need be
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) out_dir: PathBuf,
@@ -204,9 +209,22 @@ pub(crate) struct Fit {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
 
-    /// Frames a rank fits at once; the result does not depend on it
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) frames_per_rank: u16,
+    /// What becomes of files that cannot be read: the end of the fit, or rows without a model
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnErrorName::Fail)]
+    pub(crate) on_error: OnErrorName,
+    /// Check the CHECKSUM and DATASUM of all files
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Begin anew where a fit was stopped, instead of going on from its checkpoint
+    #[arg(long)]
+    pub(crate) restart: bool,
+
+    /// Frames a rank fits at once; the result does not depend on it [default: 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) frames_per_rank: Option<u16>,
+    /// Memory that a rank may take, such as 2GB; as many frames are fitted at once as that allows
+    #[arg(long, value_name = "SIZE", conflicts_with = "frames_per_rank")]
+    pub(crate) memory: Option<Size>,
     /// Run under MPI: mpiexec -n RANKS backdrop fit --mpi ... (in builds with MPI)
     #[arg(long)]
     pub(crate) mpi: bool,
@@ -400,6 +418,24 @@ impl From<PresetName> for Preset {
     }
 }
 
+/// What becomes of files that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnErrorName {
+    /// The first one ends the fit
+    Fail,
+    /// They are skipped, and told at the end; exit code 3
+    Skip,
+}
+
+impl From<OnErrorName> for OnError {
+    fn from(name: OnErrorName) -> Self {
+        match name {
+            OnErrorName::Fail => Self::Fail,
+            OnErrorName::Skip => Self::Skip,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum ModelFormat {
     Fits,
@@ -478,8 +514,10 @@ mod tests {
 
     #[test]
     fn frames_per_rank_is_the_librarys_default() {
-        let cli = Cli::parse_from(["backdrop", "fit"]);
-        let Command::Fit(fit) = cli.command else { panic!("another command") };
-        assert_eq!(usize::from(fit.frames_per_rank), backdrop::fit::FitOptions::default().frames_per_batch);
+        let mut command = Cli::command();
+        let fit = command.find_subcommand_mut("fit").unwrap();
+        let flag = fit.get_arguments().find(|argument| argument.get_id() == "frames_per_rank").unwrap();
+        let default = backdrop::fit::FitOptions::default().frames_per_batch;
+        assert!(flag.get_help().unwrap().to_string().ends_with(&format!("[default: {default}]")));
     }
 }

@@ -8,6 +8,8 @@ mod processes;
 mod share;
 
 use backdrop::communicator::{Alone, Communicator};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::args::Compute;
 use crate::failure::Failure;
@@ -18,9 +20,15 @@ use processes::{Gather, MAX_BYTES, Processes};
 pub(crate) enum World {
     /// This one.
     Alone(Alone),
-    /// Those that `mpiexec` has started.
+    /// Those that `mpiexec` has started, or some of them.
     #[cfg(feature = "mpi")]
-    Mpi(Box<Processes>),
+    Mpi {
+        /// The processes.
+        processes: Box<Processes>,
+        /// Whether a failure is reported as soon as all agree on it. A group of processes may
+        /// have a failure that is not the whole program's.
+        reports: bool,
+    },
 }
 
 impl World {
@@ -40,7 +48,7 @@ impl World {
                 "--mpi: this mpiexec belongs to another MPI than the one that backdrop was built with; use that one's"
                     .to_owned(),
             )),
-            _ => Ok(Self::Mpi(Box::new(processes))),
+            _ => Ok(Self::Mpi { processes: Box::new(processes), reports: true }),
         }
     }
 
@@ -62,7 +70,7 @@ impl World {
         match self {
             Self::Alone(alone) => alone,
             #[cfg(feature = "mpi")]
-            Self::Mpi(processes) => &**processes,
+            Self::Mpi { processes, .. } => &**processes,
         }
     }
 
@@ -76,7 +84,7 @@ impl World {
         match self {
             Self::Alone(_) => None,
             #[cfg(feature = "mpi")]
-            Self::Mpi(processes) => Some(processes.rank()),
+            Self::Mpi { processes, .. } => Some(processes.rank()),
         }
     }
 
@@ -86,7 +94,7 @@ impl World {
         match self {
             Self::Alone(_) => Ok(*asked),
             #[cfg(feature = "mpi")]
-            Self::Mpi(processes) => share::compute(processes, asked),
+            Self::Mpi { processes, .. } => share::compute(processes, asked),
         }
     }
 
@@ -99,10 +107,66 @@ impl World {
         match self {
             Self::Alone(_) => result,
             #[cfg(feature = "mpi")]
-            Self::Mpi(processes) => agree::agree(&**processes, result).map_err(|failure| {
+            Self::Mpi { processes, reports } => agree::agree(&**processes, result).map_err(|failure| {
+                if !reports {
+                    return failure;
+                }
                 failure.report();
                 Failure::Reported(failure.code())
             }),
         }
     }
+
+    /// What `make` gives on rank 0, on all processes, or the failure of all. All call this together.
+    pub(crate) fn from_first<T: Serialize + DeserializeOwned>(
+        &self,
+        make: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        if self.ranks().size() == 1 {
+            return self.agree(make());
+        }
+        let bytes = if self.is_first() { make().and_then(|made| to_bytes(&made)) } else { Ok(Vec::new()) };
+        let mut bytes = self.agree(bytes)?;
+        self.ranks().broadcast(&mut bytes)?;
+        of_bytes(&bytes)
+    }
+
+    /// What all processes have, by rank, on all of them. All call this together.
+    pub(crate) fn all_of<T: Serialize + DeserializeOwned>(&self, mine: T) -> Result<Vec<T>, Failure> {
+        if self.ranks().size() == 1 {
+            return Ok(vec![mine]);
+        }
+        let mine = self.agree(to_bytes(&mine))?;
+        let mut all = vec![Vec::new(); self.ranks().size()];
+        self.ranks().gather(mine, &mut |rank, bytes| {
+            all[rank] = bytes;
+            Ok(())
+        })?;
+        self.from_first(|| Ok(all))?.iter().map(|bytes| of_bytes(bytes)).collect()
+    }
+
+    /// The processes that call this with the same number, as a group of their own. All call this
+    /// together.
+    pub(crate) fn split(&self, number: usize) -> Result<Self, Failure> {
+        match self {
+            Self::Alone(alone) => {
+                let _ = number;
+                Ok(Self::Alone(*alone))
+            }
+            #[cfg(feature = "mpi")]
+            Self::Mpi { processes, .. } => {
+                let group = processes.split(number).map_err(Failure::Data);
+                Ok(Self::Mpi { processes: Box::new(self.agree(group)?), reports: false })
+            }
+        }
+    }
+}
+
+fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(value).map_err(|error| Failure::Data(format!("cannot tell other ranks: {error}")))
+}
+
+fn of_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Failure::Data(format!("cannot understand other ranks: {error}")))
 }

@@ -10,7 +10,7 @@ use backdrop::error::Result;
 use mpi::collective::SystemOperation;
 use mpi::datatype::PartitionMut;
 use mpi::environment::Universe;
-use mpi::topology::{Communicator as _, Process, SimpleCommunicator};
+use mpi::topology::{Color, Communicator as _, Process, SimpleCommunicator};
 use mpi::traits::*;
 use mpi::{Count, Tag, Threading};
 
@@ -40,8 +40,8 @@ pub(crate) struct Processes {
     max_bytes: usize,
     /// The tag of this round's messages: rounds have [`EVEN`] and `EVEN + 1` in turn.
     tag: Cell<Tag>,
-    /// Last, since MPI ends when it is dropped.
-    _universe: Universe,
+    /// Last, since MPI ends when it is dropped. Groups do without.
+    _universe: Option<Universe>,
 }
 
 /// The tag of the first round, the third, and so on.
@@ -71,7 +71,29 @@ impl Processes {
             gather,
             max_bytes: max_bytes.clamp(size_of::<f32>(), MAX_BYTES),
             tag: Cell::new(EVEN),
-            _universe: universe,
+            _universe: Some(universe),
+        })
+    }
+
+    /// The processes that call this with the same number. All call this together; the group must be
+    /// dropped before these.
+    ///
+    /// # Errors
+    /// If there is no such number in MPI.
+    pub(crate) fn split(&self, number: usize) -> std::result::Result<Self, String> {
+        // A process without a number would be left out; here each has one.
+        let number = i32::try_from(number).map_err(|_| format!("{number} groups are too many"))?;
+        let group = self.world.split_by_color(Color::with_value(number));
+        let world = group.ok_or("MPI has left this process out of its group")?;
+        Ok(Self {
+            node: world.split_shared(0),
+            rank: unsigned(world.rank()),
+            size: unsigned(world.size()),
+            world,
+            gather: self.gather,
+            max_bytes: self.max_bytes,
+            tag: Cell::new(EVEN),
+            _universe: None,
         })
     }
 

@@ -1,69 +1,23 @@
-//! `backdrop fit`: from a directory of frames to a model.
+//! What a fit says when it is done.
 
-use std::path::PathBuf;
-
-use array_api::{Device, dispatch};
-use backdrop::asteroids::Asteroids;
 use backdrop::components::MIN_COMPONENT_FRAMES;
-use backdrop::ffi::{FfiSource, find_ffis};
-use backdrop::file::{Format, Model, file_name};
-use backdrop::fit::{FitOptions, FitReport, fit};
+use backdrop::file::Model;
+use backdrop::fit::{FitOptions, FitReport};
 use backdrop::source::FrameSource;
 use serde_json::{Value, json};
 
-use super::{device, make_dir, speak_as};
+use super::Fitted;
 use crate::args::Fit;
+use crate::commands::info;
 use crate::failure::Failure;
 use crate::output;
-use crate::ranks::World;
 
-pub(super) fn run(args: &Fit) -> Result<(), Failure> {
-    let world = World::start(args.mpi, args.buffer_gather)?;
-    let bar = speak_as(world.rank(), args.speech);
-    let work = world.agree(prepare(args, &world))?;
-    // Every rank fits all frames as long as `fit` is not shared: `world.ranks()` goes in here.
-    let fitted = dispatch!(&work.device, |xp| fit(xp, &work.source, &work.options, &bar));
-    let (model, report) = world.agree(fitted.map_err(Failure::from))?;
-    tracing::info!(fitted = report.fitted, seconds = report.fit_time.as_secs_f64(), "fitted");
-    world.agree(if world.is_first() {
-        finish(args, world.ranks().size(), &work, &model, &report)
-    } else {
-        Ok(())
-    })
-}
-
-/// What a fit takes.
-struct Work {
-    device: Device,
-    source: FfiSource,
-    options: FitOptions,
-    /// Where the model goes.
-    path: PathBuf,
-}
-
-fn prepare(args: &Fit, world: &World) -> Result<Work, Failure> {
-    let device = device(&world.compute(&args.compute)?)?;
-    let files = find_ffis(&args.in_dir, &args.filter())?;
-    tracing::info!(files = files.len(), directory = %args.in_dir.display(), "found");
-    let options = options(args)?;
-    let source = FfiSource::open(files, args.cutout_size)?;
-    tracing::info!(target = %source.target(), frames = source.frames().len(), "read the headers");
-
-    let path = args.out_dir.join(file_name(source.target(), Format::from(args.format)));
-    make_dir(&args.out_dir)?;
-    Model::check_output(&path, args.overwrite)?;
-    Ok(Work { device, source, options, path })
-}
-
-/// Saves the model and says what was done.
-fn finish(args: &Fit, ranks: usize, work: &Work, model: &Model, report: &FitReport) -> Result<(), Failure> {
-    let Work { device, source, options, path } = work;
-    model.save(path, args.format.into(), args.overwrite)?;
-    tracing::info!(file = %path.display(), "saved");
-
+/// Says what was done.
+pub(super) fn print(args: &Fit, options: &FitOptions, backend: &str, fitted: &Fitted) -> Result<(), Failure> {
+    let Fitted { path, model, report, source } = fitted;
     let bytes = path.metadata().map_or(0, |metadata| metadata.len());
     let human = format!(
-        "fitted {} of {} of {}\n{}",
+        "fitted {} of {} of {}\n{}{}{}",
         report.fitted,
         output::count(report.frames, "frame"),
         source.target(),
@@ -73,46 +27,31 @@ fn finish(args: &Fit, ranks: usize, work: &Work, model: &Model, report: &FitRepo
             ("asteroids", asteroids(options, report)),
             ("average frame", average(report)),
             ("components", components(model)),
-            ("scatter", super::info::scatter(model)),
+            ("scatter", info::scatter(model)),
             ("time", times(report)),
             ("model", format!("{} ({})", path.display(), output::bytes(bytes))),
-        ])
+        ]),
+        ranks(report),
+        unreadable(report),
     );
     let mut machine = report_json(report);
     machine["model"] = json!(path);
     machine["sector"] = json!(source.target().sector);
     machine["camera"] = json!(source.target().camera);
     machine["ccd"] = json!(source.target().ccd);
-    machine["backend"] = json!(device.name());
-    machine["ranks"] = json!(ranks);
+    machine["backend"] = json!(backend);
     output::result(args.speech.json, &human, &machine)
-}
-
-fn options(args: &Fit) -> Result<FitOptions, Failure> {
-    let preset = args.preset.into();
-    let options = match args.nknots {
-        Some(nknots) => FitOptions::with_nknots(preset, nknots),
-        None => FitOptions::preset(preset),
-    };
-    Ok(FitOptions {
-        asteroids: args.asteroids.as_deref().map(Asteroids::read).transpose()?,
-        mask_window: args.mask_window.into(),
-        quality_bitmask: args.quality_bitmask,
-        max_frames: args.max_frames,
-        frames_per_batch: args.frames_per_rank.into(),
-        seed: args.seed,
-        sample_pixels: args.sample_pixels,
-        ..options
-    })
 }
 
 fn left_out(report: &FitReport, bitmask: u32) -> String {
     let others = report.frames - report.fitted;
-    let flagged = others.saturating_sub(report.blown_out + report.without_data);
+    let skipped = report.unreadable.len();
+    let flagged = others.saturating_sub(report.blown_out + report.without_data + skipped);
     let reasons = [
         (flagged, format!("with a quality flag out of {bitmask}")),
         (report.blown_out, "blown out".to_owned()),
         (report.without_data, "without data".to_owned()),
+        (skipped, "that cannot be read".to_owned()),
     ];
     let reasons: Vec<_> = reasons
         .into_iter()
@@ -165,12 +104,38 @@ fn components(model: &Model) -> String {
 fn times(report: &FitReport) -> String {
     let [survey, setup, fit] =
         [report.survey_time, report.setup_time, report.fit_time].map(|time| time.as_secs_f64());
-    let per_frame = 1000.0 * fit / report.fitted.max(1) as f64;
-    format!("{survey:.1} s first pass, {setup:.1} s set-up, {fit:.1} s fit ({per_frame:.0} ms a frame)")
+    let per_frame = 1000.0 * fit / report.fitted.saturating_sub(report.resumed).max(1) as f64;
+    let resumed = match report.resumed {
+        0 => String::new(),
+        frames => format!("; {} from before", output::count(frames, "frame")),
+    };
+    format!(
+        "{survey:.1} s first pass, {setup:.1} s set-up, {fit:.1} s fit ({per_frame:.0} ms a frame){resumed}"
+    )
+}
+
+/// A table of what each rank did, if there are several.
+fn ranks(report: &FitReport) -> String {
+    if report.ranks.len() < 2 {
+        return String::new();
+    }
+    let mut table = "  rank  frames    read s     fit s    wait s   sent MB\n".to_owned();
+    for (rank, done) in report.ranks.iter().enumerate() {
+        let [read, fit, wait] =
+            [done.read_time, done.fit_time, done.wait_time].map(|time| time.as_secs_f64());
+        let sent = done.sent as f64 / 1e6;
+        table += &format!("  {rank:4}  {:6}  {read:8.2}  {fit:8.2}  {wait:8.2}  {sent:8.2}\n", done.frames);
+    }
+    table
+}
+
+/// The frames that could not be read, a line each.
+fn unreadable(report: &FitReport) -> String {
+    report.unreadable.iter().map(|(frame, reason)| format!("  frame {frame} skipped: {reason}\n")).collect()
 }
 
 /// What a fit did, for machines; times in seconds.
-pub(super) fn report_json(report: &FitReport) -> Value {
+pub(in crate::commands) fn report_json(report: &FitReport) -> Value {
     json!({
         "frames": report.frames,
         "fitted": report.fitted,
@@ -188,5 +153,14 @@ pub(super) fn report_json(report: &FitReport) -> Value {
         "fit_seconds": report.fit_time.as_secs_f64(),
         "components_seconds": report.components_time.as_secs_f64(),
         "read_seconds": report.read_time.as_secs_f64(),
+        "resumed": report.resumed,
+        "skipped": report.unreadable.iter().map(|(frame, reason)| json!({ "frame": frame, "reason": reason })).collect::<Vec<_>>(),
+        "ranks": report.ranks.iter().map(|rank| json!({
+            "frames": rank.frames,
+            "read_seconds": rank.read_time.as_secs_f64(),
+            "fit_seconds": rank.fit_time.as_secs_f64(),
+            "wait_seconds": rank.wait_time.as_secs_f64(),
+            "sent_bytes": rank.sent,
+        })).collect::<Vec<_>>(),
     })
 }

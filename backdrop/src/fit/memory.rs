@@ -1,0 +1,40 @@
+//! How much memory a fit takes.
+
+use super::FitOptions;
+use crate::components::MIN_COMPONENT_FRAMES;
+
+/// Matrices of the size of the normal equations of `A2` that are there at once while masks change.
+const MATRICES: u64 = 4;
+
+/// Images in single and double precision, masks and tables of the bases, in bytes for each pixel.
+const BYTES_PER_PIXEL: u64 = 32;
+
+/// The program itself, and what its tiles and threads take.
+const FIXED: u64 = 64 << 20;
+
+/// The most bytes that a fit of so many frames of `shape` (rows, columns) is expected to take on the
+/// rank that makes the model, on a CPU. Only the weights, 26 kB a frame with the standard preset, grow
+/// with the number of frames.
+///
+/// ```
+/// use backdrop::fit::{FitOptions, peak_memory};
+///
+/// let options = FitOptions::default();
+/// let megabytes = |frames| peak_memory(&options, (2048, 2048), frames) / 1_000_000;
+/// assert!(megabytes(16) < 1000);
+/// assert_eq!(megabytes(11_000) - megabytes(10_000), 26);
+/// ```
+#[must_use]
+pub fn peak_memory(options: &FitOptions, shape: (usize, usize), frames: usize) -> u64 {
+    let [pixels, frames, batch, samples] =
+        [shape.0 * shape.1, frames, options.frames_per_batch.min(frames), options.sample_pixels]
+            .map(|count| count as u64);
+    let [n1, n2] = [&options.design1, &options.design2].map(|design| design.columns() as u64);
+    let weights = 8 * (n1 + n2) * frames;
+    // One batch is read while another is fitted.
+    let fit = MATRICES * 8 * n2 * n2 + BYTES_PER_PIXEL * pixels + 2 * 4 * batch * pixels;
+    let n = frames.min(samples);
+    let components =
+        if frames < MIN_COMPONENT_FRAMES as u64 { 8 * samples * frames } else { 3 * 8 * n * n + (100 << 20) };
+    FIXED + weights + fit.max(components)
+}
