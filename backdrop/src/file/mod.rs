@@ -21,6 +21,7 @@ use ndarray::Array2;
 use crate::error::{Error, Result};
 use crate::fits::Kind;
 use crate::output::{WholeFile, write_whole};
+use crate::quality::UNREADABLE;
 use crate::source::Target;
 
 /// How a model is written.
@@ -255,7 +256,11 @@ impl Model {
                 return Err(format!("{frames} frames have a tstart, but {rows} a {name}"));
             }
         }
-        if !self.tstart.is_sorted() {
+        let times = self.tstart.iter().zip(&self.quality);
+        if times.clone().any(|(tstart, quality)| tstart.is_nan() && quality & UNREADABLE == 0) {
+            return Err("a frame that could be read has no tstart".into());
+        }
+        if !times.map(|(tstart, _)| tstart).filter(|tstart| !tstart.is_nan()).is_sorted() {
             return Err("the frames are not sorted by tstart".into());
         }
         for (name, shape) in [

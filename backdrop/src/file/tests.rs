@@ -328,7 +328,7 @@ fn fits_files_of_another_content_are_refused_with_the_reason() {
         })
     };
     assert_eq!(first_tstart(1600.0), "the frames are not sorted by tstart");
-    assert_eq!(first_tstart(f64::NAN), "the frames are not sorted by tstart");
+    assert_eq!(first_tstart(f64::NAN), "a frame that could be read has no tstart");
     for quality in [0.5, -1.0, f64::NAN, 1e10] {
         let message = with(1, &|mut hdu| {
             hdu.data[16..24].copy_from_slice(&quality.to_be_bytes());
@@ -451,7 +451,7 @@ fn no_damage_makes_loading_panic() {
 #[test]
 fn models_that_contradict_themselves_are_not_saved() {
     let path = PathBuf::from("never-written");
-    let wrong: [(Model, &str); 5] = [
+    let wrong: [(Model, &str); 6] = [
         (Model { tstop: vec![1.0], ..model() }, "3 frames have a tstart, but 1 a tstop"),
         (Model { weights2: Array2::zeros((2, 1)), ..model() }, "3 frames have a tstart, but 2 a weights2"),
         (
@@ -460,6 +460,10 @@ fn models_that_contradict_themselves_are_not_saved() {
         ),
         (Model { background_pixels: vec![(0, 4)], ..model() }, "pixel (0, 4) is outside of the science area"),
         (Model { tstart: vec![2.0, 1.0, 3.0], ..model() }, "the frames are not sorted by tstart"),
+        (
+            Model { tstart: vec![2.0, f64::NAN, 1.0], quality: vec![0, UNREADABLE, 0], ..model() },
+            "the frames are not sorted by tstart",
+        ),
     ];
     for (model, reason) in wrong {
         let error = model.save(&path, Format::Fits, false).unwrap_err().to_string();

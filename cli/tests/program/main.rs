@@ -2,6 +2,7 @@
 
 mod common;
 mod correct;
+mod faults;
 mod flag;
 mod general;
 mod plot;
