@@ -19,7 +19,8 @@ const COMPRESSIONS: [&str; 3] = ["RICE_1", "GZIP_1", "GZIP_2"];
 /// The most pixels of an image in tiles: CFITSIO counts them in a C int.
 const MAX_TILED_PIXELS: u64 = i32::MAX as u64;
 
-/// The most axes of an image in tiles that CFITSIO has room for.
+/// The most axes of an image, and of one in tiles, that CFITSIO has room for.
+const MAX_AXES: u16 = 99;
 const MAX_TILED_AXES: usize = 6;
 
 /// The longest header that is read, in bytes: 52,428 cards.
@@ -56,7 +57,7 @@ pub(super) fn walk(path: &Path, file: &mut (impl Read + Seek), size: Option<u64>
             return Err(refused(format!("a file of more than {MOST_HDUS} HDUs is none of an image")));
         }
         file.seek(SeekFrom::Start(start)).map_err(Error::io(path))?;
-        let header = match Header::read(file) {
+        let header = match Header::read(file, if hdu == 0 { "SIMPLE" } else { "XTENSION" }) {
             Ok(header) => header,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => match size {
                 None if hdu > 0 => break,
@@ -70,7 +71,7 @@ pub(super) fn walk(path: &Path, file: &mut (impl Read + Seek), size: Option<u64>
             }
             Err(error) => return Err(Error::io(path)(error)),
         };
-        let data = header.check(hdu).map_err(refused)?;
+        let data = header.check().map_err(refused)?;
         let end = data
             .checked_next_multiple_of(BLOCK as u64)
             .and_then(|data| data.checked_add(start)?.checked_add(header.bytes))
@@ -89,8 +90,6 @@ pub(super) fn walk(path: &Path, file: &mut (impl Read + Seek), size: Option<u64>
 struct Header {
     /// Length of the header with its padding.
     bytes: u64,
-    /// The keyword of the first card.
-    first: String,
     /// Values of the keywords that say how the data lie as they stand in the cards, without comments.
     values: HashMap<String, String>,
     /// A keyword that stands there more than once, although it says how the data lie.
@@ -98,28 +97,28 @@ struct Header {
 }
 
 impl Header {
-    fn read(file: &mut impl Read) -> io::Result<Self> {
-        let mut header = Self { bytes: 0, first: String::new(), values: HashMap::new(), repeated: None };
+    /// Reads a header whose first keyword has to be `first`.
+    fn read(file: &mut impl Read, first: &str) -> io::Result<Self> {
+        let refused = |reason: String| Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        let mut header = Self { bytes: 0, values: HashMap::new(), repeated: None };
         loop {
             if header.bytes >= LONGEST_HEADER {
-                let reason = format!("its header goes on for more than {LONGEST_HEADER} bytes");
-                return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+                return refused(format!("its header goes on for more than {LONGEST_HEADER} bytes"));
             }
             let mut block = [0; BLOCK];
             file.read_exact(&mut block)?;
+            if header.bytes == 0 && String::from_utf8_lossy(&block[..8]).trim_end() != first {
+                return refused(format!("it does not begin with {first}"));
+            }
             header.bytes += BLOCK as u64;
             for card in block.chunks_exact(80) {
                 let keyword = String::from_utf8_lossy(&card[..8]).trim_end().to_owned();
-                if header.first.is_empty() {
-                    header.first.clone_from(&keyword);
-                }
                 if keyword == "END" && card[3..].iter().all(|&byte| byte == b' ') {
                     return Ok(header);
                 }
                 if card[8..10] != *b"= " {
                     if is_too_long(card) {
-                        let reason = format!("its card of {keyword:?} is malformed");
-                        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+                        return refused(format!("its card of {keyword:?} is malformed"));
                     }
                     continue;
                 }
@@ -133,13 +132,8 @@ impl Header {
         }
     }
 
-    /// Bytes of data that the header of the HDU at position `hdu` declares, without
-    /// padding, or what is wrong with it.
-    fn check(&self, hdu: usize) -> std::result::Result<u64, String> {
-        let expected = if hdu == 0 { "SIMPLE" } else { "XTENSION" };
-        if self.first != expected {
-            return Err(format!("it does not begin with {expected}"));
-        }
+    /// Bytes of data that the header declares, without padding, or what is wrong with it.
+    fn check(&self) -> std::result::Result<u64, String> {
         if let Some(keyword) = &self.repeated {
             return Err(format!("it has {keyword} more than once"));
         }
@@ -224,8 +218,8 @@ impl Header {
     /// The lengths of the axes, `NAXIS1` first, or of `ZNAXIS1` and so on.
     fn axes(&self, prefix: &str) -> std::result::Result<Vec<u64>, String> {
         let axes: u16 = self.required(&format!("{prefix}NAXIS"))?;
-        if axes > 999 {
-            return Err(format!("{prefix}NAXIS is {axes}, more than 999"));
+        if axes > MAX_AXES {
+            return Err(format!("{prefix}NAXIS is {axes}, more than {MAX_AXES}"));
         }
         (1..=axes).map(|axis| self.required(&format!("{prefix}NAXIS{axis}"))).collect()
     }

@@ -10,12 +10,13 @@ use std::io::Read;
 use std::sync::OnceLock;
 
 use fitsio::sys;
+use flate2::{Decompress, FlushDecompress, Status};
 
 use super::{Field, Reader};
 use crate::error::{Error, Result};
 
 /// Room for what a tile is unpacked to, part by part.
-const PART: usize = 16 << 10;
+const PART: usize = 64 << 10;
 
 unsafe extern "C" {
     /// Fills the table of random numbers for dithered tiles. CFITSIO does so at the first use, but
@@ -91,7 +92,7 @@ impl Reader<'_> {
                 return Err(self.refused("its tiles are not of bytes"));
             }
         }
-        let mut bytes = Vec::new();
+        let (mut bytes, mut unzip) = (Vec::new(), Unzip::new());
         for row in 0..packing.tiles() {
             let wrong = |what: &str| self.refused(&format!("tile {} {what}", row + 1));
             let pixels = packing.pixels(row);
@@ -99,7 +100,7 @@ impl Reader<'_> {
                 match packing.rice {
                     Some((width, block)) => is_rice(&bytes, pixels, block, width),
                     None => {
-                        let size = unzipped(&bytes, 8 * pixels);
+                        let size = unzip.size(&bytes, 8 * pixels);
                         packing.gzip.iter().any(|width| size == width * pixels)
                     }
                 }
@@ -108,7 +109,7 @@ impl Reader<'_> {
                 self.descriptor(unpacked, row)?.is_some_and(|count| count <= pixels)
             } else if let Some(zipped) = &zipped {
                 self.tile(zipped, row, &mut bytes)?;
-                unzipped(&bytes, 8 * pixels) == packing.real * pixels
+                unzip.size(&bytes, 8 * pixels) == packing.real * pixels
             } else {
                 false
             };
@@ -159,16 +160,38 @@ impl Reader<'_> {
     }
 }
 
-/// Bytes that a gzip stream unpacks to, or 0 if it is damaged or they are more than `most`.
-fn unzipped(bytes: &[u8], most: u64) -> u64 {
-    let mut decoder = flate2::bufread::GzDecoder::new(bytes).take(most + 1);
-    let mut part = [0; PART];
-    let mut total = 0;
-    loop {
-        match decoder.read(&mut part) {
-            Ok(0) => return if total > most { 0 } else { total },
-            Ok(read) => total += read as u64,
-            Err(_) => return 0,
+/// Finds out what gzip streams unpack to.
+struct Unzip {
+    inflate: Decompress,
+    part: Vec<u8>,
+}
+
+impl Unzip {
+    fn new() -> Self {
+        Self { inflate: Decompress::new(false), part: vec![0; PART] }
+    }
+
+    /// Bytes that a stream unpacks to, or 0 if it is damaged or they are more than `most`. Its own
+    /// sum is left for CFITSIO to check.
+    fn size(&mut self, stream: &[u8], most: u64) -> u64 {
+        // The header without any of its options, as all that write tiles write it.
+        let [0x1f, 0x8b, 8, 0, _, _, _, _, _, _, body @ ..] = stream else {
+            let mut decoder = flate2::bufread::GzDecoder::new(stream).take(most + 1);
+            let size = std::io::copy(&mut decoder, &mut std::io::sink());
+            return size.ok().filter(|size| *size <= most).unwrap_or(0);
+        };
+        self.inflate.reset(false);
+        loop {
+            let (read, written) = (self.inflate.total_in(), self.inflate.total_out());
+            let rest = usize::try_from(read).ok().and_then(|read| body.get(read..)).unwrap_or_default();
+            let status = self.inflate.decompress(rest, &mut self.part, FlushDecompress::None);
+            let size = self.inflate.total_out();
+            match status {
+                Ok(_) if size > most => return 0,
+                Ok(Status::StreamEnd) => return size,
+                Ok(_) if (self.inflate.total_in(), size) != (read, written) => {}
+                _ => return 0,
+            }
         }
     }
 }
