@@ -19,6 +19,9 @@ const COMPRESSIONS: [&str; 3] = ["RICE_1", "GZIP_1", "GZIP_2"];
 /// The most pixels of an image in tiles: CFITSIO counts them in a C int.
 const MAX_TILED_PIXELS: u64 = i32::MAX as u64;
 
+/// The most columns of a table (FITS standard, section 7.3.1).
+const MAX_COLUMNS: u64 = 999;
+
 /// The part of a file that an HDU takes, in bytes from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Extent {
@@ -117,6 +120,11 @@ impl Header {
         }
         if let Some(keyword) = &self.repeated {
             return Err(format!("it has {keyword} more than once"));
+        }
+        // CFITSIO makes room for all of them before it looks for any.
+        let columns = self.optional("TFIELDS", 0)?;
+        if columns > MAX_COLUMNS {
+            return Err(format!("it has {columns} columns, where a table has at most {MAX_COLUMNS}"));
         }
         let bits = bits(self.required("BITPIX")?)?;
         let lengths = self.axes("")?;
@@ -302,6 +310,10 @@ mod tests {
             (tiles().card("ZVAL1", 16), "it has ZVAL1 more than once"),
             (tiles().set("PCOUNT", -1), "PCOUNT cannot be \"-1\""),
             (tiles().set("GCOUNT", i64::MAX), "it declares an impossible size"),
+            (
+                tiles().card("TFIELDS", 3_145_728),
+                "it has 3145728 columns, where a table has at most 999",
+            ),
             (Hdu::primary(), "it does not begin with XTENSION"),
         ] {
             assert_eq!(extents(&[Hdu::primary(), hdu]), Err(format!("a: HDU 1: {reason}")));
