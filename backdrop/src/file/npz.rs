@@ -128,7 +128,7 @@ pub(super) fn read(path: &Path) -> Result<Model> {
     let weights2 = file.either("weights_full", "arr_1")?;
     let metadata: Array1<u8> = file.array::<_, Ix1>("metadata")?;
     let metadata: Metadata = serde_json::from_slice(&metadata.to_vec())
-        .map_err(|error| not_a_model(path, format!("its metadata cannot be read: {error}")))?;
+        .map_err(|error| not_a_model(path, format!("its metadata cannot be read: {}", brief(&error))))?;
     let average_frame: Array2<f64> = file.array::<_, Ix2>("average_frame")?;
     Ok(Model {
         target: Target { sector: metadata.sector, camera: metadata.camera, ccd: metadata.ccd },
@@ -192,7 +192,7 @@ impl<'a> Archive<'a> {
             return Err(refused("is damaged".into()));
         }
         ndarray::Array::read_npy(bytes.as_slice())
-            .map_err(|error| refused(format!("cannot be read: {error}")))
+            .map_err(|error| refused(format!("cannot be read: {}", brief(&error))))
     }
 
     /// An array of (row, column).
@@ -250,6 +250,15 @@ fn declared_elements(npy: &[u8]) -> Option<usize> {
 fn zip_error(path: &Path, error: ZipError) -> Error {
     match error {
         ZipError::Io(source) => Error::Io { path: path.to_owned(), source },
-        error => not_a_model(path, format!("a zip archive that cannot be read: {error}")),
+        error => not_a_model(path, format!("a zip archive that cannot be read: {}", brief(&error))),
     }
+}
+
+/// What a library says of a file, which may go on with what it has found there, whatever that is: the
+/// start of the first line.
+fn brief(error: &impl std::fmt::Display) -> String {
+    const LONGEST: usize = 200;
+    let message = error.to_string();
+    let letters = message.lines().next().unwrap_or_default().chars().take(LONGEST);
+    letters.map(|letter| if letter.is_control() { '?' } else { letter }).collect()
 }
