@@ -19,6 +19,10 @@ const COMPRESSIONS: [&str; 3] = ["RICE_1", "GZIP_1", "GZIP_2"];
 /// The most pixels of an image in tiles: CFITSIO counts them in a C int.
 const MAX_TILED_PIXELS: u64 = i32::MAX as u64;
 
+/// The most axes of an image. The standard allows 999, for which CFITSIO has no room: it writes the
+/// lengths of more than these over what follows in memory.
+const MAX_AXES: u16 = 99;
+
 /// The most columns of a table (FITS standard, section 7.3.1).
 const MAX_COLUMNS: u64 = 999;
 
@@ -193,8 +197,8 @@ impl Header {
     /// The lengths of the axes, `NAXIS1` first, or of `ZNAXIS1` and so on.
     fn axes(&self, prefix: &str) -> std::result::Result<Vec<u64>, String> {
         let axes: u16 = self.required(&format!("{prefix}NAXIS"))?;
-        if axes > 999 {
-            return Err(format!("{prefix}NAXIS is {axes}, more than 999"));
+        if axes > MAX_AXES {
+            return Err(format!("{prefix}NAXIS is {axes}, more than {MAX_AXES}"));
         }
         (1..=axes).map(|axis| self.required(&format!("{prefix}NAXIS{axis}"))).collect()
     }
@@ -308,12 +312,10 @@ mod tests {
             (tiles().set("ZNAXIS", 0), "its image in tiles has an impossible size"),
             (tiles().set("ZNAXIS2", 0), "its image in tiles has an impossible size"),
             (tiles().card("ZVAL1", 16), "it has ZVAL1 more than once"),
+            (Hdu::image(8, &[1; 100], vec![0]), "NAXIS is 100, more than 99"),
             (tiles().set("PCOUNT", -1), "PCOUNT cannot be \"-1\""),
             (tiles().set("GCOUNT", i64::MAX), "it declares an impossible size"),
-            (
-                tiles().card("TFIELDS", 3_145_728),
-                "it has 3145728 columns, where a table has at most 999",
-            ),
+            (tiles().card("TFIELDS", 3_145_728), "it has 3145728 columns, where a table has at most 999"),
             (Hdu::primary(), "it does not begin with XTENSION"),
         ] {
             assert_eq!(extents(&[Hdu::primary(), hdu]), Err(format!("a: HDU 1: {reason}")));
