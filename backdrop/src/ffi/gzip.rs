@@ -8,6 +8,10 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, Result};
 
+/// Bytes that room is made for before any are there: those of the image of a whole CCD, and more. A
+/// header may declare any number.
+const ROOM: usize = 32 << 20;
+
 /// The first `limit` uncompressed bytes of the file at `path`, or fewer if it has fewer.
 ///
 /// # Errors
@@ -36,7 +40,7 @@ pub(super) fn intact_bytes(path: &Path, length: usize) -> Result<Vec<u8>> {
 fn decompress(path: &Path, limit: usize) -> Result<(Vec<u8>, impl Read)> {
     let file = File::open(path).map_err(Error::io(path))?;
     let mut decoder = MultiGzDecoder::new(BufReader::new(file));
-    let mut bytes = Vec::with_capacity(limit);
+    let mut bytes = Vec::with_capacity(limit.min(ROOM));
     decoder.by_ref().take(limit as u64).read_to_end(&mut bytes).map_err(Error::io(path))?;
     Ok((bytes, decoder))
 }
