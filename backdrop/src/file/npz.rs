@@ -39,6 +39,9 @@ use crate::source::Target;
 /// that declares more is damaged.
 const MAX_EXPANSION: u64 = 1032;
 
+/// Bytes of the largest numbers that are read.
+const LARGEST_ELEMENT: usize = size_of::<f64>();
+
 /// NumPy refuses longer headers, too (`max_header_size` of `numpy.load`).
 const MAX_NPY_HEADER: usize = 10_000;
 
@@ -241,9 +244,11 @@ fn declared_elements(npy: &[u8]) -> Option<usize> {
     }
     let shape = after.split_once('(')?.1.split_once(')')?.0;
     let lengths = shape.split(',').map(str::trim).filter(|length| !length.is_empty());
-    lengths
-        .map(|length| length.parse().ok())
-        .try_fold(1_usize, |count, length: Option<usize>| count.checked_mul(length?))
+    let lengths: Vec<usize> = lengths.map(|length| length.parse().ok()).collect::<Option<_>>()?;
+    // Even where one of them is 0, the library counts on the others to fit into memory together.
+    let others = lengths.iter().try_fold(1_usize, |count, &length| count.checked_mul(length.max(1)))?;
+    isize::try_from(others.checked_mul(LARGEST_ELEMENT)?).ok()?;
+    Some(lengths.iter().product())
 }
 
 /// The error for an archive that cannot be read.
