@@ -13,11 +13,14 @@ pub(crate) const ROW: &[&str] = &["row"];
 /// As [`ROW`].
 pub(crate) const COLUMN: &[&str] = &["column", "col"];
 
-/// Opens a CSV file whose first line names the columns; lines that begin with `#` are left out.
+/// What a line begins with that is not of the table.
+pub(crate) const REMARK: u8 = b'#';
+
+/// Opens a CSV file whose first line names the columns; lines that begin with [`REMARK`] are left out.
 pub(crate) fn open(path: &Path) -> Result<(Reader<std::fs::File>, StringRecord)> {
     let mut reader = ReaderBuilder::new()
         .trim(Trim::All)
-        .comment(Some(b'#'))
+        .comment(Some(REMARK))
         .from_path(path)
         .map_err(|error| csv_error(path, error))?;
     let header = reader.headers().map_err(|error| csv_error(path, error))?.clone();
