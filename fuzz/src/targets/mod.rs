@@ -27,9 +27,6 @@ pub struct Target {
 }
 
 /// All targets. A new one is a line here, a function, and some inputs in `corpus/`.
-///
-/// The checkpoint of a fit is to be one, when there are files of it: write the bytes to
-/// `scratch::file("fit.checkpoint", input)`, load them, and hold an error against [`check`].
 pub const TARGETS: &[Target] = &[
     Target { name: "ffi", run: ffi::run, prefix: 1, words: ffi::WORDS },
     Target { name: "model", run: model::run, prefix: 0, words: model::WORDS },
@@ -40,6 +37,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "scene", run: scene::run, prefix: 0, words: scene::WORDS },
     Target { name: "arguments", run: command_line::run, prefix: 0, words: command_line::WORDS },
     Target { name: "selection", run: command_line::run_selection, prefix: 1, words: &["..", ",", "0..10"] },
+    // The checkpoint of a fit goes here, in a module that writes its input to a `scratch::file`, loads
+    // it, and holds an error against `check`:
+    // Target { name: "checkpoint", run: checkpoint::run, prefix: 0, words: &[] },
 ];
 
 thread_local! {
