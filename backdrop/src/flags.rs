@@ -197,7 +197,11 @@ pub fn read_targets(path: &Path) -> Result<Vec<(usize, usize)>> {
                 let last = CCD_SIZE - 1;
                 table::bad(
                     path,
-                    format!("line {line}, column {}: {text:?} is not 0 to {last}", &header[place]),
+                    format!(
+                        "line {line}, column {}: {} is not 0 to {last}",
+                        &header[place],
+                        table::quoted(text)
+                    ),
                 )
             })
         };

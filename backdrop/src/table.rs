@@ -13,11 +13,14 @@ pub(crate) const ROW: &[&str] = &["row"];
 /// As [`ROW`].
 pub(crate) const COLUMN: &[&str] = &["column", "col"];
 
-/// Opens a CSV file whose first line names the columns; lines that begin with `#` are left out.
+/// What a line begins with that is not of the table.
+pub(crate) const REMARK: u8 = b'#';
+
+/// Opens a CSV file whose first line names the columns; lines that begin with [`REMARK`] are left out.
 pub(crate) fn open(path: &Path) -> Result<(Reader<std::fs::File>, StringRecord)> {
     let mut reader = ReaderBuilder::new()
         .trim(Trim::All)
-        .comment(Some(b'#'))
+        .comment(Some(REMARK))
         .from_path(path)
         .map_err(|error| csv_error(path, error))?;
     let header = reader.headers().map_err(|error| csv_error(path, error))?.clone();
@@ -42,7 +45,16 @@ pub(crate) fn number(
     index: usize,
 ) -> std::result::Result<f64, String> {
     let text = &record[index];
-    f64::from_str(text).map_err(|_| format!("column {}: {text:?} is no number", &header[index]))
+    f64::from_str(text).map_err(|_| format!("column {}: {} is no number", &header[index], quoted(text)))
+}
+
+/// A value as messages show it: in quotes, and not all of it if it is long.
+pub(crate) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 40;
+    match text.char_indices().nth(LONGEST) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}...", &text[..end]),
+    }
 }
 
 /// The error for what the CSV reader refuses.
@@ -61,4 +73,16 @@ pub(crate) fn csv_error(path: &Path, error: csv::Error) -> Error {
 /// The error for a table.
 pub(crate) fn bad(path: &Path, reason: impl Into<String>) -> Error {
     Error::BadTable { path: path.to_owned(), reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_value_is_not_all_shown() {
+        assert_eq!(quoted("1\t2"), r#""1\t2""#);
+        assert_eq!(quoted(&"é".repeat(40)), format!("\"{}\"", "é".repeat(40)));
+        assert_eq!(quoted(&"é".repeat(41)), format!("\"{}\"...", "é".repeat(40)));
+    }
 }

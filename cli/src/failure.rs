@@ -112,9 +112,15 @@ fn one_line(message: &str) -> String {
         if !line.is_empty() {
             line += if line.ends_with(':') { " " } else { "; " };
         }
-        line += part;
+        line.extend(part.chars().flat_map(shown));
     }
     line + "; try --help"
+}
+
+/// A letter that a terminal shows; it might obey another one.
+fn shown(letter: char) -> impl Iterator<Item = char> {
+    let escaped = letter.is_control().then(|| letter.escape_default());
+    escaped.is_none().then_some(letter).into_iter().chain(escaped.into_iter().flatten())
 }
 
 #[cfg(test)]
@@ -132,5 +138,14 @@ mod tests {
         assert!(!line.contains('\n'));
         assert!(line.starts_with("unexpected argument '--in-dri' found; "), "{line}");
         assert!(line.contains("'--in-dir'") && line.ends_with("; try --help"), "{line}");
+    }
+
+    #[test]
+    fn a_terminal_shows_what_was_written_and_does_not_obey_it() {
+        let error = crate::args::Cli::command()
+            .try_get_matches_from(["backdrop", "in\r\u{1b}]0;fo\ta\u{7}"])
+            .unwrap_err();
+        let line = one_line(&error.render().to_string());
+        assert!(line.starts_with(r"unrecognized subcommand 'in\r\u{1b}]0;fo\ta\u{7}'"), "{line}");
     }
 }

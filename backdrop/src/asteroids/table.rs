@@ -125,7 +125,7 @@ fn read_fits(path: &Path) -> Result<Tracks> {
     let mut tracks = Tracks::default();
     for (index, (name, (((time, row), column), magnitude))) in names.iter().zip(numbers).enumerate() {
         tracks
-            .add(name, Position { time, row, column, magnitude })
+            .add(name.trim(), Position { time, row, column, magnitude })
             .map_err(|reason| bad(path, format!("HDU {hdu}, row {}, {reason}", index + 1)))?;
     }
     Ok(tracks)
@@ -134,7 +134,8 @@ fn read_fits(path: &Path) -> Result<Tracks> {
 /// Writes a CSV file.
 pub(super) fn write(tracks: &[Track], path: &Path, overwrite: bool) -> Result<()> {
     let failed = |error: csv::Error| csv_error(path, error);
-    let mut writer = csv::Writer::from_writer(Vec::new());
+    // A name may begin with the mark of a remark.
+    let mut writer = csv::WriterBuilder::new().comment(Some(table::REMARK)).from_writer(Vec::new());
     writer.write_record([NAME, TIME, ROW, COLUMN, MAGNITUDE].map(|names| names[0])).map_err(failed)?;
     for track in tracks {
         for Position { time, row, column, magnitude } in &track.positions {

@@ -145,6 +145,7 @@ fn rows_of_one_name_form_a_track_sorted_by_time() {
         "a b.csv",
         "# made by hand\r\n\
          V,Col, Designation ,BTJD,ROW,ccd\r\n\
+         14,1,\"#5\",1000,2,1\r\n\
          15.5,20,\"Ceres, a planet\",1001.5,10,1\r\n\
          9,1e2,Pallas,1000,-3.25,1\r\n\
          15,19.5,\"Ceres, a planet\",1000.5,11,1\r\n",
@@ -156,7 +157,8 @@ fn rows_of_one_name_form_a_track_sorted_by_time() {
         ..track(&[(1000.5, 11.0, 19.5, 15.0), (1001.5, 10.0, 20.0, 15.5)])
     };
     let pallas = Track { name: "Pallas".into(), ..track(&[(1000.0, -3.25, 100.0, 9.0)]) };
-    assert_eq!(read.tracks(), [ceres, pallas]);
+    let number = Track { name: "#5".into(), ..track(&[(1000.0, 2.0, 1.0, 14.0)]) };
+    assert_eq!(read.tracks(), [number, ceres, pallas]);
 
     let again = dir.path().join("again.csv");
     read.write(&again, false).unwrap();

@@ -11,6 +11,10 @@ use crate::error::{Error, Result};
 /// can determine.
 const LARGEST: usize = 2048;
 
+/// The highest degree of a spline that a text may give: the time that it takes to set one up grows
+/// with the third power.
+const HIGHEST: usize = 50;
+
 impl fmt::Display for Basis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, number, degree) = match *self {
@@ -74,7 +78,10 @@ fn parse_block(text: &str) -> Option<Block> {
     }
     let (name, arguments) = basis.trim().strip_suffix(')')?.split_once('(')?;
     let (number, degree) = match arguments.split_once(", degree=") {
-        Some((number, degree)) => (number, Some(degree.parse().ok()?)),
+        Some((number, degree)) => {
+            let degree: usize = degree.parse().ok()?;
+            (number, Some(Some(degree).filter(|degree| (1..=HIGHEST).contains(degree))?))
+        }
         None => (arguments, None),
     };
     let number: usize = number.parse().ok().filter(|number| (1..=LARGEST).contains(number))?;
@@ -116,6 +123,9 @@ mod tests {
             "spline(5) ~ 0 +- 0",
             "spline(5) ~ nan +- 1",
             "spline(99999999999) ~ 0 +- 1",
+            "spline(5, degree=0) ~ 0 +- 1",
+            "spline(5, degree=51) ~ 0 +- 1",
+            "spline(5, degree=18446744073709551615) ~ 0 +- 1",
         ] {
             assert!(bad.parse::<Design>().is_err(), "{bad}");
         }

@@ -12,6 +12,10 @@ use crate::fits::open_regular;
 /// expand without end has more.
 const MOST_AFTER_IMAGE: u64 = 256 << 20;
 
+/// Bytes that room is made for before any are there: those of the image of a whole CCD, and more. A
+/// header may declare any number.
+const ROOM: usize = 32 << 20;
+
 /// The first `limit` uncompressed bytes of the file at `path`, or fewer if it has fewer.
 ///
 /// # Errors
@@ -47,7 +51,7 @@ pub(super) fn intact_bytes(path: &Path, length: usize) -> Result<Vec<u8>> {
 fn decompress(path: &Path, limit: usize) -> Result<(Vec<u8>, impl Read)> {
     let mut decoder = MultiGzDecoder::new(BufReader::new(open_regular(path)?.0));
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(limit).map_err(|_| Error::out_of_memory(limit))?;
+    bytes.try_reserve_exact(limit.min(ROOM)).map_err(|_| Error::out_of_memory(limit))?;
     decoder.by_ref().take(limit as u64).read_to_end(&mut bytes).map_err(Error::io(path))?;
     Ok((bytes, decoder))
 }

@@ -39,6 +39,9 @@ use crate::source::Target;
 /// that declares more is damaged.
 const MAX_EXPANSION: u64 = 1032;
 
+/// Bytes of the largest numbers that are read.
+const LARGEST_ELEMENT: usize = size_of::<f64>();
+
 /// NumPy refuses longer headers, too (`max_header_size` of `numpy.load`).
 const MAX_NPY_HEADER: usize = 10_000;
 
@@ -128,7 +131,7 @@ pub(super) fn read(path: &Path) -> Result<Model> {
     let weights2 = file.either("weights_full", "arr_1")?;
     let metadata: Array1<u8> = file.array::<_, Ix1>("metadata")?;
     let metadata: Metadata = serde_json::from_slice(&metadata.to_vec())
-        .map_err(|error| not_a_model(path, format!("its metadata cannot be read: {error}")))?;
+        .map_err(|error| not_a_model(path, format!("its metadata cannot be read: {}", brief(&error))))?;
     let average_frame: Array2<f64> = file.array::<_, Ix2>("average_frame")?;
     Ok(Model {
         target: Target { sector: metadata.sector, camera: metadata.camera, ccd: metadata.ccd },
@@ -192,7 +195,7 @@ impl<'a> Archive<'a> {
             return Err(refused("is damaged".into()));
         }
         ndarray::Array::read_npy(bytes.as_slice())
-            .map_err(|error| refused(format!("cannot be read: {error}")))
+            .map_err(|error| refused(format!("cannot be read: {}", brief(&error))))
     }
 
     /// An array of (row, column).
@@ -241,15 +244,26 @@ fn declared_elements(npy: &[u8]) -> Option<usize> {
     }
     let shape = after.split_once('(')?.1.split_once(')')?.0;
     let lengths = shape.split(',').map(str::trim).filter(|length| !length.is_empty());
-    lengths
-        .map(|length| length.parse().ok())
-        .try_fold(1_usize, |count, length: Option<usize>| count.checked_mul(length?))
+    let lengths: Vec<usize> = lengths.map(|length| length.parse().ok()).collect::<Option<_>>()?;
+    // Even where one of them is 0, the library counts on the others to fit into memory together.
+    let others = lengths.iter().try_fold(1_usize, |count, &length| count.checked_mul(length.max(1)))?;
+    isize::try_from(others.checked_mul(LARGEST_ELEMENT)?).ok()?;
+    Some(lengths.iter().product())
 }
 
 /// The error for an archive that cannot be read.
 fn zip_error(path: &Path, error: ZipError) -> Error {
     match error {
         ZipError::Io(source) => Error::Io { path: path.to_owned(), source },
-        error => not_a_model(path, format!("a zip archive that cannot be read: {error}")),
+        error => not_a_model(path, format!("a zip archive that cannot be read: {}", brief(&error))),
     }
+}
+
+/// What a library says of a file, which may go on with what it has found there, whatever that is: the
+/// start of the first line.
+fn brief(error: &impl std::fmt::Display) -> String {
+    const LONGEST: usize = 200;
+    let message = error.to_string();
+    let letters = message.lines().next().unwrap_or_default().chars().take(LONGEST);
+    letters.map(|letter| if letter.is_control() { '?' } else { letter }).collect()
 }

@@ -376,7 +376,14 @@ fn npz_with_header(version: u8, header: &str, data: &[u8]) -> Vec<u8> {
 #[test]
 fn npz_headers_that_declare_too_much_ask_for_no_memory() {
     let damaged = "its array weights_basic is damaged";
-    for shape in ["(1000000000000000000, 1)", "(4294967296, 4294967296)", "(1000, 1)", "(1, -1)", "3"] {
+    for shape in [
+        "(1000000000000000000, 1)",
+        "(4294967296, 4294967296)",
+        "(18446744073709551615, 0)",
+        "(1000, 1)",
+        "(1, -1)",
+        "3",
+    ] {
         let header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n");
         assert_eq!(refusal(&npz_with_header(1, &header, &[0; 8])), damaged, "{shape}");
     }

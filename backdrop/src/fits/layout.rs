@@ -19,7 +19,8 @@ const COMPRESSIONS: [&str; 3] = ["RICE_1", "GZIP_1", "GZIP_2"];
 /// The most pixels of an image in tiles: CFITSIO counts them in a C int.
 const MAX_TILED_PIXELS: u64 = i32::MAX as u64;
 
-/// The most axes of an image, and of one in tiles, that CFITSIO has room for.
+/// The most axes of an image, and of one in tiles. The standard allows 999, for which CFITSIO has no room:
+/// it writes the lengths of more than these over what follows in memory.
 const MAX_AXES: u16 = 99;
 const MAX_TILED_AXES: usize = 6;
 
@@ -28,6 +29,9 @@ const LONGEST_HEADER: u64 = 4 << 20;
 
 /// The most HDUs that a file may have.
 const MOST_HDUS: usize = 10_000;
+
+/// The most columns of a table (FITS standard, section 7.3.1).
+const MAX_COLUMNS: u64 = 999;
 
 /// The part of a file that an HDU takes, in bytes from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +140,11 @@ impl Header {
     fn check(&self) -> std::result::Result<u64, String> {
         if let Some(keyword) = &self.repeated {
             return Err(format!("it has {keyword} more than once"));
+        }
+        // CFITSIO makes room for all of them before it looks for any.
+        let columns = self.optional("TFIELDS", 0)?;
+        if columns > MAX_COLUMNS {
+            return Err(format!("it has {columns} columns, where a table has at most {MAX_COLUMNS}"));
         }
         let bits = bits(self.required("BITPIX")?)?;
         let lengths = self.axes("")?;
@@ -353,8 +362,10 @@ mod tests {
                 tiles().set("ZBITPIX", -32).card("ZVAL2", 2),
                 "ZVAL2, the bytes per pixel of its tiles of real numbers, is 2",
             ),
+            (Hdu::image(8, &[1; 100], vec![0]), "NAXIS is 100, more than 99"),
             (tiles().set("PCOUNT", -1), "PCOUNT cannot be \"-1\""),
             (tiles().set("GCOUNT", i64::MAX), "it declares an impossible size"),
+            (tiles().card("TFIELDS", 3_145_728), "it has 3145728 columns, where a table has at most 999"),
             (Hdu::primary(), "it does not begin with XTENSION"),
         ] {
             assert_eq!(extents(&[Hdu::primary(), hdu]), Err(format!("a: HDU 1: {reason}")));
