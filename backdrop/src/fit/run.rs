@@ -12,6 +12,7 @@ use super::results::{Results, records};
 use super::survey::{PixelSet, Survey, used, without};
 use super::together::{Merge, Together};
 use super::{FitOptions, FitReport, FrameFitter, Job, MIN_AVERAGE_FRAMES, RankReport, stop_if_cancelled};
+use crate::asteroids::Asteroids;
 use crate::components::SamplePixels;
 use crate::design::DesignMatrix;
 use crate::error::{Error, Result};
@@ -115,7 +116,7 @@ fn describe<B: Backend>(xp: &B, source: &dyn FrameSource, options: &FitOptions) 
     run.push("the seed", options.seed.to_string());
     run.push("the number of sample pixels", options.sample_pixels.to_string());
     let asteroids = options.asteroids.as_ref();
-    run.push("the table of asteroids", asteroids.map_or("none".to_owned(), |table| table.describe()));
+    run.push("the table of asteroids", asteroids.map_or("none".to_owned(), Asteroids::describe));
     let frames = &source.frames()[..used(source, options)];
     run.push("the number of frames", frames.len().to_string());
     for (index, frame) in frames.iter().enumerate() {
