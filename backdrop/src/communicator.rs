@@ -219,7 +219,11 @@ mod tests {
         let mut values = [3.0];
         Alone.minimum(&mut values).unwrap();
         let mut taken = Vec::new();
-        Alone.gather(bytes, &mut |rank, bytes| Ok(taken.push((rank, bytes)))).unwrap();
+        let mut take = |rank, bytes| {
+            taken.push((rank, bytes));
+            Ok(())
+        };
+        Alone.gather(bytes, &mut take).unwrap();
         assert_eq!((Alone.rank(), Alone.size(), values, taken), (0, 1, [3.0], vec![(0, vec![1, 2])]));
     }
 }

@@ -9,17 +9,20 @@
 //! With `X[frame, pixel]` the residuals less their mean over time, the components are the left
 //! singular vectors of `X = U diag(s) V^T` that belong to the largest singular values: orthonormal
 //! columns. They come from the eigenvectors of `X X^T`, or of `X^T X` where there are more frames than
-//! pixels. The largest value of each is positive, so that results repeat.
+//! pixels. The largest value of each is positive, so that results repeat. `X` is read in parts, from the
+//! disk where it is large.
 
-use array_api::{Array, Backend, linalg};
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Ix2};
+mod principal;
+
+use array_api::Backend;
+use ndarray::{Array2, ArrayView2};
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::mask::Masks;
-use crate::statistics::{mean_and_std, median};
+pub(crate) use principal::Series;
 
 /// Components of each set of pixels.
 pub const COMPONENTS: usize = 10;
@@ -87,97 +90,31 @@ impl SamplePixels {
 /// deviation is more than 5 standard deviations from the median of all (repeated until none is),
 /// then, for up to five rounds, those with a loading above 0.5 in any component.
 ///
+/// ```
+/// use array_api::Cpu;
+/// use backdrop::components::principal_components;
+/// use ndarray::Array2;
+///
+/// // All pixels swing as one.
+/// let series = Array2::from_shape_fn((60, 4), |(frame, pixel)| (frame % 5) as f32 * (1 + pixel % 2) as f32);
+/// let components = principal_components(&Cpu::new(), &series.view())?;
+/// assert_eq!(components.dim(), (60, 1));
+/// assert!((components[(3, 0)] / components[(4, 0)] - 0.5).abs() < 1e-12);
+/// # Ok::<(), backdrop::error::Error>(())
+/// ```
+///
 /// # Errors
 /// Those of the backend.
 pub fn principal_components<B: Backend>(xp: &B, series: &ArrayView2<f32>) -> Result<Array2<f64>> {
-    let mut pixels = steady_pixels(series);
-    let mut components = Array2::zeros((series.nrows(), 0));
-    for _ in 0..ROUNDS {
-        let mut x = series.select(Axis(1), &pixels).mapv(f64::from);
-        for mut pixel in x.columns_mut() {
-            let mean = pixel.sum() / pixel.len() as f64;
-            pixel -= mean;
-        }
-        let loadings;
-        (components, loadings) = decompose(xp, &x)?;
-        let heavy: Vec<bool> =
-            loadings.columns().into_iter().map(|pixel| pixel.iter().any(|v| v.abs() > MAX_LOADING)).collect();
-        if !heavy.contains(&true) {
-            break;
-        }
-        let mut heavy = heavy.into_iter();
-        pixels.retain(|_| heavy.next() == Some(false));
-    }
-    Ok(components)
+    components_of(xp, &mut series.view())
 }
 
-/// The first left singular vectors of `x`, of shape (frames, components), and the right ones that
-/// belong to them, of shape (components, pixels).
-fn decompose<B: Backend>(xp: &B, x: &Array2<f64>) -> Result<(Array2<f64>, Array2<f64>)> {
-    let (frames, pixels) = x.dim();
-    let wanted = COMPONENTS.min(frames).min(pixels);
-    if wanted == 0 {
-        return Ok((Array2::zeros((frames, 0)), Array2::zeros((0, pixels))));
-    }
-    let x = Array::from_ndarray(xp, x)?;
-    let transposed = x.matrix_transpose()?;
-    let over_time = frames <= pixels;
-    let gram = if over_time { x.matmul(&transposed)? } else { transposed.matmul(&x)? };
-    let (values, vectors) = linalg::eigh(&gram)?;
-    // In ascending order: the last ones are wanted, from the largest on.
-    let values: Vec<f64> = values.to_vec()?.into_iter().rev().take(wanted).collect();
-    // Rounding leaves eigenvalues of a singular matrix at this level.
-    let noise = values[0] * frames.max(pixels) as f64 * f64::EPSILON;
-    let rank = values.iter().take_while(|&&value| value > noise).count();
-    let n = gram.shape()[0] as isize;
-    let vectors = vectors.slice(array_api::s![.., n - rank as isize..n])?.flip(&[1])?;
-    let scales: Vec<f64> = values[..rank].iter().map(|value| value.sqrt()).collect();
-    let scales = Array::from_slice(xp, &scales)?;
-    let (u, v) = if over_time {
-        let v = (&transposed.matmul(&vectors)? / &scales)?;
-        (vectors, v)
-    } else {
-        ((&x.matmul(&vectors)? / &scales)?, vectors)
-    };
-    let (mut u, v) = (on_host(&u)?, on_host(&v)?);
-    for mut component in u.columns_mut() {
-        if largest(&component.view()) < 0.0 {
-            component.mapv_inplace(|value| -value);
-        }
-    }
-    Ok((u, v.reversed_axes()))
-}
-
-/// The value of largest magnitude, the first of equals.
-fn largest(values: &ArrayView1<f64>) -> f64 {
-    values.iter().fold(0.0, |largest: f64, &value| if value.abs() > largest.abs() { value } else { largest })
-}
-
-fn on_host<B: Backend>(array: &Array<f64, B>) -> Result<Array2<f64>> {
-    let array = array.to_ndarray()?.into_dimensionality::<Ix2>();
-    array.map_err(|error| Error::InvalidArgument(format!("not a matrix: {error}")))
-}
-
-/// The pixels with a value in every frame whose median over their standard deviation is not an
-/// outlier.
-fn steady_pixels(series: &ArrayView2<f32>) -> Vec<usize> {
-    let ratio = |pixel: ArrayView1<f32>| {
-        let mut values: Vec<f64> = pixel.iter().copied().map(f64::from).collect();
-        let (_, std) = mean_and_std(&values);
-        median(&mut values).unwrap_or(f64::NAN) / std
-    };
-    let ratios: Vec<f64> = series.columns().into_iter().map(ratio).collect();
-    let mut steady: Vec<usize> = (0..ratios.len()).filter(|&pixel| ratios[pixel].is_finite()).collect();
-    loop {
-        let mut values: Vec<f64> = steady.iter().map(|&pixel| ratios[pixel]).collect();
-        let (_, std) = mean_and_std(&values);
-        let Some(centre) = median(&mut values) else { return steady };
-        let before = steady.len();
-        steady.retain(|&pixel| (ratios[pixel] - centre).abs() <= OUTLIER_SIGMAS * std);
-        if steady.len() == before {
-            return steady;
-        }
-    }
+/// The [`principal_components`] of series that may be larger than memory.
+///
+/// # Errors
+/// Those of the series and of the backend.
+pub(crate) fn components_of<B: Backend>(xp: &B, series: &mut dyn Series) -> Result<Array2<f64>> {
+    principal::components(xp, series, principal::BLOCK)
 }
 
 #[cfg(test)]

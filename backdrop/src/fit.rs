@@ -4,7 +4,8 @@
 //! `w1 = fit(A1, log10 f)`, `m1 = 10^(A1 w1)`, `w2 = fit(A2, f - m1)`, `m2 = A2 w2`. The background
 //! is `m1 + m2`. [`FrameFitter`] does this for a batch of frames; [`fit`] does it for all frames of
 //! a source, which it reads twice: once for the minimum image that the masks are made from, and
-//! once for the fit. Memory is a fixed number of frames, whatever the length of the sector.
+//! once for the fit. Memory is a fixed number of frames besides the model, whatever the length of the
+//! sector; what is left of sampled pixels in all frames is in a temporary file meanwhile.
 
 mod checkpoint;
 mod fitter;
@@ -13,6 +14,7 @@ mod passed;
 mod record;
 mod results;
 mod run;
+mod spool;
 mod survey;
 mod together;
 
@@ -193,7 +195,8 @@ pub struct Job<'a> {
 /// # Errors
 /// [`Error::InvalidArgument`] for options that make no sense or if no frame passes the bitmask,
 /// [`Error::NotPositiveDefinite`] if the designs are degenerate, [`Error::Cancelled`] if `progress`
-/// says so, and whatever reading a frame can fail with.
+/// says so, [`Error::Io`] if there is no room for residuals in [`temp_dir`](std::env::temp_dir), and
+/// whatever reading a frame can fail with.
 pub fn fit<B: Backend>(
     xp: &B,
     source: &dyn FrameSource,
@@ -244,8 +247,9 @@ pub fn fit<B: Backend>(
 /// ```
 ///
 /// # Errors
-/// As [`fit`]; [`Error::OnRank`] if another rank fails; [`Error::Checkpoint`] and [`Error::Io`] if the
-/// checkpoint cannot be used or written.
+/// As [`fit`], but that residuals are kept in the directory of the checkpoint if there is one;
+/// [`Error::OnRank`] if another rank fails; [`Error::Checkpoint`] and [`Error::Io`] if the checkpoint
+/// cannot be used or written.
 pub fn fit_on<B: Backend>(
     xp: &B,
     source: &dyn FrameSource,

@@ -94,7 +94,7 @@ impl Seek for WholeFile {
 }
 
 /// The directory that a file is in.
-fn dir_of(path: &Path) -> &Path {
+pub(crate) fn dir_of(path: &Path) -> &Path {
     match path.parent() {
         Some(dir) if dir != Path::new("") => dir,
         _ => Path::new("."),

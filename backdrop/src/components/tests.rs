@@ -2,6 +2,7 @@ use array_api::Cpu;
 use ndarray::{Array1, array};
 use rand::RngExt;
 
+use super::principal::{components as in_blocks, largest};
 use super::*;
 
 /// Two signals in time with random amplitudes for each pixel, on a level that varies little between
@@ -88,6 +89,28 @@ fn components_are_the_left_singular_vectors_of_the_largest_values() {
             direction /= value;
         }
         assert!(value <= previous * (1.0 + 1e-9), "{value} > {previous}");
+    }
+}
+
+#[test]
+fn components_do_not_depend_on_the_blocks_that_series_are_read_in() {
+    for (frames, pixels) in [(61, 203), (203, 61), (97, 97)] {
+        let (mut x, _) = series(frames, pixels, 0.5);
+        // Left out: one without a value, an outlier, and one that is a component by itself.
+        x[(5, 17)] = f32::NAN;
+        x.column_mut(23).mapv_inplace(|value| 1e4 + 1e-3 * value);
+        x.column_mut(40).indexed_iter_mut().for_each(|(frame, value)| *value = [0.0, 1e3][frame % 2]);
+        let whole = components(&x);
+        assert_eq!(whole.ncols(), COMPONENTS);
+        // One at a time, odd numbers, and all at once; pixels that no block is left with.
+        for block in [1, 3 * frames + 5, 7 * frames.min(pixels), frames * pixels] {
+            let found = in_blocks(&Cpu::new(), &mut x.view(), block).unwrap();
+            // Sums of some 100 products in another order; singular values of noise, which is half as
+            // large as what is left of them, are a hundredth apart.
+            let error = (&found - &whole).mapv(f64::abs).into_iter().fold(0.0, f64::max);
+            assert!(error < 1e-10, "{frames} frames in blocks of {block}: {error:e}");
+            assert_eq!(found, in_blocks(&Cpu::new(), &mut x.view(), block).unwrap());
+        }
     }
 }
 

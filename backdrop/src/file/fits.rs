@@ -23,13 +23,15 @@
 
 use std::path::Path;
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 
 use super::{Model, not_a_model};
+use crate::cube::Card;
 use crate::design::Preset;
 use crate::error::{Error, Result};
 use crate::ffi::SCIENCE_SIZE;
-use crate::fits::{Column, Number, Reader, Values, Writer, decode};
+use crate::fits::{Column, ImageHdu, Number, Reader, Values, Writer, decode, write_at};
+use crate::output::WholeFile;
 use crate::source::Target;
 
 /// The HDUs that every model has, in this order.
@@ -40,11 +42,82 @@ const STAR: u8 = 1;
 /// Bit of `MASKS` for pixels that the saturation mask drops.
 const SATURATED: u8 = 2;
 
-/// Builds the file in memory; errors name `path`.
-pub(super) fn write(model: &Model, path: &Path) -> Result<Writer> {
-    let mut file = Writer::new(path)?;
-    write_primary(&mut file, model)?;
+/// Numbers that are written at once.
+const PART: usize = 1 << 17;
 
+/// Writes the file, which appears whole or not at all. The images of real numbers, which are nearly all
+/// of it, go to the disk in parts; the rest is put together in memory before.
+pub(super) fn save(model: &Model, path: &Path, overwrite: bool) -> Result<()> {
+    let mut file = WholeFile::create(path, overwrite)?;
+    let mut others = Writer::new(path)?;
+    write_head(&mut others, model)?;
+    let head = others.bytes()?.len();
+    write_tables(&mut others, model)?;
+
+    let mut end = head as u64;
+    for image in images(model) {
+        end = image.save(&mut file, end)?;
+    }
+    let others = others.bytes()?;
+    write_at(&mut file, 0, &others[..head])?;
+    write_at(&mut file, end, &others[head..])?;
+    file.finish()
+}
+
+/// An image of the model and what its header says.
+struct ModelImage<'a> {
+    name: &'static str,
+    pixels: &'a Array2<f64>,
+    unit: Option<&'static str>,
+    comments: &'static [&'static str],
+}
+
+/// The images between the first tables and the others.
+fn images(model: &Model) -> [ModelImage<'_>; 5] {
+    let rows = |name, pixels, comments| ModelImage { name, pixels, unit: None, comments };
+    [
+        rows(
+            "WEIGHTS1",
+            &model.weights1,
+            &["Weights of the design matrix A1 for log10 of the flux, a row a frame."],
+        ),
+        rows(
+            "WEIGHTS2",
+            &model.weights2,
+            &["Weights of the design matrix A2 for the residual flux, a row a frame."],
+        ),
+        rows("JITTER", &model.jitter, &["Jitter components, a row a frame, from the pixels in JITPIX."]),
+        rows("BKG", &model.background, &["Background components, a row a frame, from the pixels in BKGPIX."]),
+        ModelImage {
+            name: "AVGFRAME",
+            pixels: &model.average_frame,
+            unit: Some("electrons/s"),
+            comments: &[],
+        },
+    ]
+}
+
+impl ModelImage<'_> {
+    /// Writes the image at a place of a file, and tells where it ends.
+    fn save(&self, file: &mut WholeFile, start: u64) -> Result<u64> {
+        let mut cards = vec![Card::text("EXTNAME", self.name, "name of this HDU")];
+        cards.extend(self.unit.map(|unit| Card::text("BUNIT", unit, "physical units of image data")));
+        let (_, columns) = self.pixels.dim();
+        let mut image = ImageHdu::new::<f64>(start, self.pixels.shape(), &cards, self.comments);
+        let mut written = 0;
+        for rows in self.pixels.axis_chunks_iter(Axis(0), (PART / columns.max(1)).max(1)) {
+            let pixels: Vec<f64> = rows.iter().copied().collect();
+            image.write(file, written, &pixels)?;
+            written += pixels.len();
+        }
+        image.finish(file)?;
+        Ok(image.end())
+    }
+}
+
+/// Writes what is before the images.
+fn write_head(file: &mut Writer, model: &Model) -> Result<()> {
+    write_primary(file, model)?;
     let quality: Vec<_> = model.quality.iter().copied().map(f64::from).collect();
     let column = |name, unit, values| Column { name, unit, values: Values::F64(values) };
     file.table(
@@ -56,21 +129,13 @@ pub(super) fn write(model: &Model, path: &Path) -> Result<Writer> {
         ],
     )?;
     file.text("TIMESYS", "TDB", "time system is Barycentric Dynamical Time")?;
-    file.integer("BJDREFI", 2_457_000, "[d] times are BJD - 2457000 (BTJD)")?;
+    file.integer("BJDREFI", 2_457_000, "[d] times are BJD - 2457000 (BTJD)")
+}
 
-    write_matrix(&mut file, "WEIGHTS1", &model.weights1)?;
-    file.comment("Weights of the design matrix A1 for log10 of the flux, a row a frame.")?;
-    write_matrix(&mut file, "WEIGHTS2", &model.weights2)?;
-    file.comment("Weights of the design matrix A2 for the residual flux, a row a frame.")?;
-    write_matrix(&mut file, "JITTER", &model.jitter)?;
-    file.comment("Jitter components, a row a frame, from the pixels in JITPIX.")?;
-    write_matrix(&mut file, "BKG", &model.background)?;
-    file.comment("Background components, a row a frame, from the pixels in BKGPIX.")?;
-    write_matrix(&mut file, "AVGFRAME", &model.average_frame)?;
-    file.text("BUNIT", "electrons/s", "physical units of image data")?;
-
-    write_pixels(&mut file, "JITPIX", &model.jitter_pixels)?;
-    write_pixels(&mut file, "BKGPIX", &model.background_pixels)?;
+/// Writes what is behind the images.
+fn write_tables(file: &mut Writer, model: &Model) -> Result<()> {
+    write_pixels(file, "JITPIX", &model.jitter_pixels)?;
+    write_pixels(file, "BKGPIX", &model.background_pixels)?;
     file.text_table("FILES", "name", &model.input_files)?;
 
     let drops = |keep: &bool, bit| if *keep { 0 } else { bit };
@@ -81,9 +146,9 @@ pub(super) fn write(model: &Model, path: &Path) -> Result<Writer> {
     file.comment("Bit 0 (value 1) is set where the star mask drops the pixel,")?;
     file.comment("bit 1 (value 2) where the saturation mask does; 0 is a clean pixel.")?;
 
-    file.table("NOISE", &[column("scatter", "electrons/s", &model.scatter)])?;
-    file.comment("1.4826 times the median absolute residual of the pixels in BKGPIX.")?;
-    Ok(file)
+    let scatter = Column { name: "scatter", unit: "electrons/s", values: Values::F64(&model.scatter) };
+    file.table("NOISE", &[scatter])?;
+    file.comment("1.4826 times the median absolute residual of the pixels in BKGPIX.")
 }
 
 fn write_primary(file: &mut Writer, model: &Model) -> Result<()> {
@@ -106,12 +171,6 @@ fn write_primary(file: &mut Writer, model: &Model) -> Result<()> {
     file.text("ASTEROID", &model.asteroids, "table of the asteroids that were masked")?;
     file.text("BACKEND", &model.backend, "what the fit ran on")?;
     file.integer("NINPUTS", model.input_files.len() as u64, "number of input files")
-}
-
-fn write_matrix(file: &mut Writer, name: &str, matrix: &Array2<f64>) -> Result<()> {
-    let matrix = matrix.as_standard_layout();
-    let pixels = matrix.as_slice().expect("standard layout is contiguous");
-    file.image(name, matrix.shape(), pixels)
 }
 
 fn write_pixels(file: &mut Writer, name: &str, pixels: &[(u32, u32)]) -> Result<()> {
@@ -305,4 +364,55 @@ fn read_pixels(file: &mut Reader, hdu: usize) -> Result<Vec<(u32, u32)>> {
 fn whole_number(value: f64) -> Option<u32> {
     let whole = value.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&value);
     whole.then_some(value as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{empty, model};
+    use super::*;
+
+    /// The file as CFITSIO writes all of it, in memory.
+    fn in_memory(model: &Model) -> Vec<u8> {
+        let mut file = Writer::new(Path::new("model")).unwrap();
+        write_head(&mut file, model).unwrap();
+        for image in images(model) {
+            let pixels: Vec<f64> = image.pixels.iter().copied().collect();
+            file.image(image.name, image.pixels.shape(), &pixels).unwrap();
+            if let Some(unit) = image.unit {
+                file.text("BUNIT", unit, "physical units of image data").unwrap();
+            }
+            for comment in image.comments {
+                file.comment(comment).unwrap();
+            }
+        }
+        write_tables(&mut file, model).unwrap();
+        file.bytes().unwrap().to_vec()
+    }
+
+    #[test]
+    fn the_file_has_the_bytes_that_cfitsio_gives_it() {
+        // More than one part, the last of which is short, and columns that lie next to one another.
+        let frames = PART / 50 + 7;
+        let numbers = |frame: usize, column: usize| ((frame * 1001 + column) as f64).sin() * 1e3;
+        let long = Model {
+            tstart: (0..frames).map(|frame| frame as f64).collect(),
+            tstop: vec![0.5; frames],
+            quality: vec![0; frames],
+            scatter: vec![1.0; frames],
+            weights1: Array2::from_shape_fn((7, frames), |(column, frame)| numbers(frame, column))
+                .reversed_axes(),
+            weights2: Array2::from_shape_fn((frames, 50), |(frame, column)| numbers(frame, column)),
+            jitter: Array2::zeros((frames, 10)),
+            background: Array2::from_elem((frames, 1), f64::NAN),
+            ..model()
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.fits");
+        for model in [model(), empty(), long] {
+            save(&model, &path, true).unwrap();
+            let (found, expected) = (std::fs::read(&path).unwrap(), in_memory(&model));
+            let difference = found.iter().zip(&expected).position(|(a, b)| a != b);
+            assert_eq!((difference, found.len()), (None, expected.len()));
+        }
+    }
 }

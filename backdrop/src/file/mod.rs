@@ -198,7 +198,7 @@ impl Model {
             Error::InvalidArgument(format!("{}: no model to save: {reason}", path.display()))
         })?;
         match format {
-            Format::Fits => write_whole(path, fits::write(self, path)?.bytes()?, overwrite),
+            Format::Fits => fits::save(self, path, overwrite),
             Format::Npz => write_whole(path, &npz::write(self, path)?, overwrite),
         }
     }

@@ -13,7 +13,7 @@ const FORMATS: [Format; 2] = [Format::Fits, Format::Npz];
 
 /// A small model in which every number differs, with the numbers whose bits are lost
 /// most easily, text that FITS cannot hold as it is, and a frame that was not fitted.
-fn model() -> Model {
+pub(super) fn model() -> Model {
     let payload = f64::from_bits(0x7ff8_dead_beef_0001);
     Model {
         target: Target { sector: 12, camera: 1, ccd: 3 },
@@ -47,7 +47,7 @@ fn model() -> Model {
 }
 
 /// The same with neither frames nor components.
-fn empty() -> Model {
+pub(super) fn empty() -> Model {
     Model {
         tstart: vec![],
         tstop: vec![],

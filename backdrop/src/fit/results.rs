@@ -1,12 +1,16 @@
 //! What the second pass gives, frame by frame, and the model that it makes.
 
+use std::ops::Range;
+use std::path::Path;
+
 use array_api::Backend;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::Array2;
 
 use super::FitReport;
 use super::fitter::Fitted;
 use super::record::{FrameFit, Record};
-use crate::components::{MIN_COMPONENT_FRAMES, SamplePixels, principal_components};
+use super::spool::Spool;
+use crate::components::{MIN_COMPONENT_FRAMES, SamplePixels, Series, components_of};
 use crate::error::Result;
 use crate::file::Model;
 use crate::quality::UNREADABLE;
@@ -31,7 +35,8 @@ pub(super) fn records(frames: &[usize], fitted: &Fitted, samples: &SamplePixels)
 }
 
 /// The results of all frames. Residuals are kept in single precision, the frames' own: 40 kB a frame
-/// with 5000 pixels of each kind, and the weights of the standard preset take 26 kB.
+/// with 5000 pixels of each kind, for which there is a temporary file. The weights, 26 kB a frame with
+/// the standard preset, are in memory: they are the model.
 pub(super) struct Results {
     /// The frames that are to be fitted, in order.
     frames: Vec<usize>,
@@ -40,7 +45,7 @@ pub(super) struct Results {
     weights1: Array2<f64>,
     weights2: Array2<f64>,
     /// Of shape (frames to be fitted, pixels), jitter pixels first; NaN where a pixel has no value.
-    residuals: Array2<f32>,
+    residuals: Spool,
     /// For all frames.
     scatter: Vec<f64>,
     /// Frames that could not be read, and why.
@@ -50,18 +55,28 @@ pub(super) struct Results {
 
 impl Results {
     /// Room for the results of some `fitted` frames of all, whose designs have so many columns.
-    pub(super) fn new(all: usize, fitted: Vec<usize>, [n1, n2]: [usize; 2], samples: &SamplePixels) -> Self {
+    /// Residuals are spooled in `directory`.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::error::Error::Io) if they cannot be.
+    pub(super) fn new(
+        all: usize,
+        fitted: Vec<usize>,
+        [n1, n2]: [usize; 2],
+        samples: &SamplePixels,
+        directory: &Path,
+    ) -> Result<Self> {
         let pixels = samples.jitter.len() + samples.background.len();
-        Self {
+        Ok(Self {
             done: vec![false; fitted.len()],
             weights1: Array2::from_elem((all, n1), f64::NAN),
             weights2: Array2::from_elem((all, n2), f64::NAN),
-            residuals: Array2::from_elem((fitted.len(), pixels), f32::NAN),
+            residuals: Spool::new(fitted.len(), pixels, directory)?,
             scatter: vec![f64::NAN; all],
             frames: fitted,
             unreadable: Vec::new(),
             non_positive_pixels: 0,
-        }
+        })
     }
 
     /// The frames that have a result.
@@ -70,33 +85,36 @@ impl Results {
     }
 
     /// Takes the result of a frame, and tells whether it is one that was waited for.
-    pub(super) fn insert(&mut self, record: Record) -> bool {
-        let Ok(row) = self.frames.binary_search(&record.frame()) else { return false };
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::error::Error::Io) if its residuals cannot be written.
+    pub(super) fn insert(&mut self, record: Record) -> Result<bool> {
+        let Ok(row) = self.frames.binary_search(&record.frame()) else { return Ok(false) };
         match record {
             Record::Fitted(fit) => {
                 let sizes = (fit.weights1.len(), fit.weights2.len(), fit.residuals.len());
-                let expected = (self.weights1.ncols(), self.weights2.ncols(), self.residuals.ncols());
+                let expected = (self.weights1.ncols(), self.weights2.ncols(), self.residuals.columns());
                 if self.done[row] || sizes != expected {
-                    return false;
+                    return Ok(false);
                 }
                 for (to, weights) in
                     [(&mut self.weights1, &fit.weights1), (&mut self.weights2, &fit.weights2)]
                 {
                     to.row_mut(fit.frame).iter_mut().zip(weights).for_each(|(to, &weight)| *to = weight);
                 }
-                self.residuals.row_mut(row).iter_mut().zip(&fit.residuals).for_each(|(to, &r)| *to = r);
+                self.residuals.write(row, &fit.residuals)?;
                 self.scatter[fit.frame] = fit.scatter;
                 self.non_positive_pixels += fit.non_positive_pixels;
             }
             Record::Unreadable { frame, reason } => {
                 if self.done[row] {
-                    return false;
+                    return Ok(false);
                 }
                 self.unreadable.push((frame, reason));
             }
         }
         self.done[row] = true;
-        true
+        Ok(true)
     }
 
     /// Puts what was found into a report.
@@ -123,26 +141,27 @@ impl Results {
                 rows.push(row);
             }
         }
-        if rows.len() < self.frames.len() {
-            self.residuals = self.residuals.select(Axis(0), &rows);
-        }
-        let (jitter, background) = self.residuals.view().split_at(Axis(1), samples.jitter.len());
-        let all_frames = |fitted: Array2<f64>| {
-            let mut all = Array2::from_elem((model.tstart.len(), fitted.ncols()), f64::NAN);
-            for (row, &frame) in fitted.rows().into_iter().zip(&frames) {
-                all.row_mut(frame).assign(&row);
-            }
-            all
-        };
-        let series = |part: ArrayView2<f32>| {
-            if frames.len() >= MIN_COMPONENT_FRAMES {
-                principal_components(xp, &part).map(all_frames)
+        let all = model.tstart.len();
+        let mut series = |pixels: Range<usize>| -> Result<Array2<f64>> {
+            let mut part = self.residuals.part(&rows, pixels);
+            let fitted = if frames.len() >= MIN_COMPONENT_FRAMES {
+                components_of(xp, &mut part)?
             } else {
-                Ok(all_frames(part.mapv(f64::from)))
+                let mut values = Array2::zeros(part.shape());
+                if let Some(values) = values.as_slice_mut() {
+                    part.read(0..frames.len(), 0..part.shape().1, values)?;
+                }
+                values.mapv(f64::from)
+            };
+            let mut series = Array2::from_elem((all, fitted.ncols()), f64::NAN);
+            for (row, &frame) in fitted.rows().into_iter().zip(&frames) {
+                series.row_mut(frame).assign(&row);
             }
+            Ok(series)
         };
-        let (jitter, background) = (series(jitter)?, series(background)?);
-        (model.jitter, model.background) = (jitter, background);
+        let jitter = samples.jitter.len();
+        (model.jitter, model.background) =
+            (series(0..jitter)?, series(jitter..jitter + samples.background.len())?);
         model.jitter_pixels = samples.jitter;
         model.background_pixels = samples.background;
         model.scatter = self.scatter;

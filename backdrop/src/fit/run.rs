@@ -1,5 +1,6 @@
 //! The fit from beginning to end, on one rank or several.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use array_api::{Array, Backend};
@@ -11,12 +12,14 @@ use super::results::{Results, records};
 use super::survey::{PixelSet, Survey, used, without};
 use super::together::{Merge, Together};
 use super::{FitOptions, FitReport, FrameFitter, Job, MIN_AVERAGE_FRAMES, RankReport, stop_if_cancelled};
+use crate::asteroids::Asteroids;
 use crate::components::SamplePixels;
 use crate::design::DesignMatrix;
 use crate::error::{Error, Result};
 use crate::file::Model;
 use crate::geometry::Window;
 use crate::mask::Masks;
+use crate::output::dir_of;
 use crate::progress::Progress;
 use crate::source::{FrameSource, OnError};
 use crate::stream::{Batch, for_each_batch};
@@ -39,9 +42,11 @@ pub(super) fn run<B: Backend>(
     let masks = Masks::new(&survey.minimum);
     let samples = SamplePixels::draw(&masks, options.sample_pixels, options.seed);
     let columns = [options.design1.columns(), options.design2.columns()];
-    let mut results = together
-        .is_root()
-        .then(|| Results::new(survey.quality.len(), survey.fitted().collect(), columns, &samples));
+    let room = || {
+        let directory = spool_directory(job);
+        Results::new(survey.quality.len(), survey.fitted().collect(), columns, &samples, &directory)
+    };
+    let mut results = together.agree(together.is_root().then(room).transpose())?;
     let done = done_before(&together, &mut results, &mut log)?;
     report.resumed = done.len();
 
@@ -89,6 +94,11 @@ fn open_log<B: Backend>(
     }
 }
 
+/// Where residuals are kept: beside the checkpoint, which takes more room, or where temporary files are.
+fn spool_directory(job: &Job) -> PathBuf {
+    job.checkpoint.map_or_else(std::env::temp_dir, |checkpoint| dir_of(checkpoint.path()).to_owned())
+}
+
 /// What the result of a fit depends on.
 fn describe<B: Backend>(xp: &B, source: &dyn FrameSource, options: &FitOptions) -> Description {
     let (rows, columns) = source.shape();
@@ -106,7 +116,7 @@ fn describe<B: Backend>(xp: &B, source: &dyn FrameSource, options: &FitOptions) 
     run.push("the seed", options.seed.to_string());
     run.push("the number of sample pixels", options.sample_pixels.to_string());
     let asteroids = options.asteroids.as_ref();
-    run.push("the table of asteroids", asteroids.map_or("none".to_owned(), |table| table.describe()));
+    run.push("the table of asteroids", asteroids.map_or("none".to_owned(), Asteroids::describe));
     let frames = &source.frames()[..used(source, options)];
     run.push("the number of frames", frames.len().to_string());
     for (index, frame) in frames.iter().enumerate() {
@@ -156,7 +166,8 @@ fn done_before(
     let bytes = together.from_root(|| {
         let (Some(results), Some(log)) = (results, log) else { return Ok(Vec::new()) };
         while let Some(bytes) = log.next()? {
-            if !Record::from_bytes(&bytes).is_some_and(|record| results.insert(record)) {
+            let record = Record::from_bytes(&bytes);
+            if !record.map_or(Ok(false), |record| results.insert(record))? {
                 log.refuse(bytes.len());
                 break;
             }
@@ -289,7 +300,7 @@ impl Fit<'_> {
                 let Some(results) = results else { return Ok(()) };
                 for bytes in parts(&bytes) {
                     let record = Record::from_bytes(bytes);
-                    if !record.is_some_and(|record| results.insert(record)) {
+                    if !record.map_or(Ok(false), |record| results.insert(record))? {
                         let message = format!("what rank {rank} has sent is no result of a frame");
                         return Err(Error::InvalidArgument(message));
                     }

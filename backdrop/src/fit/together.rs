@@ -144,6 +144,7 @@ impl<'a> Together<'a> {
     ///
     /// # Errors
     /// As [`finish`](Self::finish).
+    #[expect(clippy::needless_pass_by_value, reason = "what comes back has it in it")]
     pub(super) fn share<T: Merge>(&self, mine: T) -> Result<T> {
         let bytes = postcard::to_stdvec(&mine).map_err(not_exchanged)?;
         let mut all: Option<T> = None;
@@ -166,6 +167,7 @@ impl<'a> Together<'a> {
     ///
     /// # Errors
     /// That of `make`, as [`finish`](Self::finish) gives it.
+    #[expect(clippy::wrong_self_convention, reason = "nothing is converted: it comes from rank 0")]
     pub(super) fn from_root(&self, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<u8>> {
         let mut bytes = self.agree(if self.is_root() { make() } else { Ok(Vec::new()) })?;
         let start = Instant::now();
@@ -181,6 +183,7 @@ pub(super) trait Merge: Serialize + DeserializeOwned {
     fn merge(&mut self, other: Self);
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "made to be used in map_err")]
 fn not_exchanged(error: postcard::Error) -> Error {
     Error::InvalidArgument(format!("cannot exchange results with other ranks: {error}"))
 }
@@ -217,7 +220,11 @@ mod tests {
             let error = |message: &str| Error::InvalidArgument(format!("{message} {rank}"));
             let mine = if rank >= 2 { Err(error("no disk")) } else { Ok(vec![rank as u8]) };
             let mut taken = Vec::new();
-            let failed = together.finish(mine, |rank, bytes| Ok(taken.push((rank, bytes)))).unwrap_err();
+            let take = |rank, bytes| {
+                taken.push((rank, bytes));
+                Ok(())
+            };
+            let failed = together.finish(mine, take).unwrap_err();
             taken.sort();
             assert_eq!(taken.len(), if rank == 0 { 2 } else { 0 });
             let full = together.finish(Ok(Vec::new()), |_, _| Err(error("full")));

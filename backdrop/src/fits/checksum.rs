@@ -10,7 +10,7 @@ use fitsio::sys;
 use super::{TEXT_LEN, text_of};
 
 /// The value of `CHECKSUM` while the sum of its HDU is taken.
-pub(crate) const NO_CHECKSUM: &str = "0000000000000000";
+pub(super) const NO_CHECKSUM: &str = "0000000000000000";
 
 /// A sum under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

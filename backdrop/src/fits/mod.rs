@@ -10,6 +10,8 @@
 //!   bytes in memory.
 //! - [`Writer`] builds a file in memory, checksums included, without dates: the
 //!   same content gives the same bytes. It also changes parts of a file that is there.
+//! - [`ImageHdu`] writes an image that is larger than memory should hold to its place in a file,
+//!   part by part, with the bytes that a [`Writer`] would give it.
 //!
 //! A handle belongs to one thread. Several threads read at once by opening a
 //! handle each: the bundled CFITSIO is built reentrant.
@@ -17,6 +19,7 @@
 
 mod checksum;
 mod edit;
+mod image;
 mod layout;
 mod read;
 mod text;
@@ -37,7 +40,9 @@ use std::ptr::NonNull;
 use fitsio::sys;
 
 use crate::error::{Error, Result};
-pub(crate) use checksum::{Checksum, NO_CHECKSUM};
+#[cfg(test)]
+pub(crate) use checksum::Checksum;
+pub(crate) use image::{ImageHdu, write_at};
 pub(crate) use read::{Image, Reader};
 pub(crate) use text::decode;
 pub(crate) use write::{Column, Values, Writer};

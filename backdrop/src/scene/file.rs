@@ -16,11 +16,10 @@ use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 
-use super::image::ImageHdu;
 use super::{BAD, BESIDE_BAD, TimeTerms, UNFITTED};
 use crate::cube::Card;
 use crate::error::{Error, Result};
-use crate::fits::{Column, Kind, Reader, Values, Writer, decode};
+use crate::fits::{Column, ImageHdu, Kind, Reader, Values, Writer, decode, write_at};
 use crate::output::WholeFile;
 use crate::source::Target;
 
@@ -279,7 +278,7 @@ impl SceneWriter {
             .map(|(name, _)| {
                 let cards = [Card::text("EXTNAME", name, "name of this HDU"), unit()];
                 place(&mut end, |start| {
-                    ImageHdu::new::<f32>(start, &[scene.terms.len(), rows, columns], &cards)
+                    ImageHdu::new::<f32>(start, &[scene.terms.len(), rows, columns], &cards, &[])
                 })
             })
             .collect();
@@ -291,7 +290,7 @@ impl SceneWriter {
                     Card::integer("BESIDE", BESIDE_BAD.into(), "bit: next to such a pixel"),
                     Card::integer("UNFITTED", UNFITTED.into(), "bit: too few cadences, no weights"),
                 ];
-                place(&mut end, |start| ImageHdu::new::<u8>(start, &[rows, columns], &cards))
+                place(&mut end, |start| ImageHdu::new::<u8>(start, &[rows, columns], &cards, &[]))
             })
             .collect();
 
@@ -299,8 +298,8 @@ impl SceneWriter {
         write_primary(&mut tables, scene)?;
         write_tables(&mut tables, scene)?;
         let bytes = tables.bytes()?;
-        super::image::write_at(&mut file, 0, &bytes[..head])?;
-        super::image::write_at(&mut file, end, &bytes[head..])?;
+        write_at(&mut file, 0, &bytes[..head])?;
+        write_at(&mut file, end, &bytes[head..])?;
         let images = cubes.into_iter().zip(bad).map(|(cube, bad)| [cube, bad]).collect();
         Ok(Self { file, shape: scene.shape, images })
     }

@@ -38,7 +38,6 @@ mod design;
 mod evaluate;
 mod file;
 mod fit;
-mod image;
 #[cfg(test)]
 mod tests;
 

@@ -1,19 +1,21 @@
 //! Images of a FITS file that are written in parts, in any order.
 //!
-//! The cube of an orbit is as large as memory may be, and its planes grow by a few rows at a time,
-//! so that its parts go to their places in the file as they come. Checksums allow that: the sum of
-//! an HDU does not depend on the order of its words.
+//! Weights of thousands of frames, or the cube of an orbit, whose planes grow by a few rows at a time,
+//! are as large as memory may be, so that parts go to their places in the file as they come. Checksums
+//! allow that: the sum of an HDU does not depend on the order of its words. The header is that which
+//! CFITSIO writes.
 
 use std::io::{Seek, SeekFrom, Write};
 
+use super::BLOCK;
+use super::checksum::{Checksum, NO_CHECKSUM};
 use crate::cube::{Card, Pixel};
 use crate::error::{Error, Result};
-use crate::fits::{BLOCK, Checksum, NO_CHECKSUM};
 use crate::output::WholeFile;
 
 /// An image in an extension of a FITS file, of which parts may have been written.
 #[derive(Debug)]
-pub(super) struct ImageHdu {
+pub(crate) struct ImageHdu {
     /// The cards up to the checksum.
     cards: Vec<String>,
     /// Where the header begins, in bytes from the start of the file.
@@ -25,32 +27,35 @@ pub(super) struct ImageHdu {
 
 impl ImageHdu {
     /// An image of pixels `T` that begins at `start`, a whole number of blocks; its shape has the
-    /// slowest axis first.
-    pub(super) fn new<T: Pixel>(start: u64, shape: &[usize], cards: &[Card]) -> Self {
-        const AXES: [&str; 3] = ["NAXIS1", "NAXIS2", "NAXIS3"];
-        let mut header = vec![
-            Card::text("XTENSION", "IMAGE", "an image").line(),
-            Card::integer("BITPIX", T::BITPIX.into(), "array data type").line(),
-            Card::integer("NAXIS", shape.len() as i64, "number of axes").line(),
+    /// slowest axis first. `cards` and then lines of comment, of at most 72 characters, are in its
+    /// header.
+    pub(crate) fn new<T: Pixel>(start: u64, shape: &[usize], cards: &[Card], comments: &[&str]) -> Self {
+        const AXES: [(&str, &str); 3] = [
+            ("NAXIS1", "length of data axis 1"),
+            ("NAXIS2", "length of data axis 2"),
+            ("NAXIS3", "length of data axis 3"),
         ];
         assert!(shape.len() <= AXES.len(), "an image or a cube");
+        let mut header = vec![
+            Card::text("XTENSION", "IMAGE", "IMAGE extension").line(),
+            Card::integer("BITPIX", T::BITPIX.into(), "number of bits per data pixel").line(),
+            Card::integer("NAXIS", shape.len() as i64, "number of data axes").line(),
+        ];
+        let axes = shape.iter().rev().zip(AXES);
         header.extend(
-            shape
-                .iter()
-                .rev()
-                .zip(AXES)
-                .map(|(&length, axis)| Card::integer(axis, length as i64, "length of the axis").line()),
+            axes.map(|(&length, (axis, comment))| Card::integer(axis, length as i64, comment).line()),
         );
-        header.push(Card::integer("PCOUNT", 0, "no parameters").line());
-        header.push(Card::integer("GCOUNT", 1, "one group").line());
+        header.push(Card::integer("PCOUNT", 0, "required keyword; must = 0").line());
+        header.push(Card::integer("GCOUNT", 1, "required keyword; must = 1").line());
         header.extend(cards.iter().map(Card::line));
+        header.extend(comments.iter().map(|comment| format!("{:<80}", format!("COMMENT {comment:.72}"))));
         let pixels: u64 = shape.iter().map(|&length| length as u64).product();
         let length = pixels * u64::from(T::BITPIX.unsigned_abs()) / 8;
         Self { cards: header, start, length, sum: Checksum::default() }
     }
 
     /// Where the next HDU begins.
-    pub(super) fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.data() + self.length.next_multiple_of(BLOCK as u64)
     }
 
@@ -65,7 +70,7 @@ impl ImageHdu {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub(super) fn write<T: Pixel>(&mut self, file: &mut WholeFile, first: usize, pixels: &[T]) -> Result<()> {
+    pub(crate) fn write<T: Pixel>(&mut self, file: &mut WholeFile, first: usize, pixels: &[T]) -> Result<()> {
         let mut bytes = Vec::with_capacity(size_of_val(pixels));
         for pixel in pixels {
             pixel.append_to(&mut bytes);
@@ -79,7 +84,7 @@ impl ImageHdu {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub(super) fn finish(&self, file: &mut WholeFile) -> Result<()> {
+    pub(crate) fn finish(&self, file: &mut WholeFile) -> Result<()> {
         let header = |checksum: &str| {
             let datasum = self.sum.value().to_string();
             let sums = [
@@ -99,7 +104,7 @@ impl ImageHdu {
 }
 
 /// Writes bytes at a place of a file.
-pub(super) fn write_at(file: &mut WholeFile, place: u64, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_at(file: &mut WholeFile, place: u64, bytes: &[u8]) -> Result<()> {
     let written = file.seek(SeekFrom::Start(place)).and_then(|_| file.write_all(bytes));
     written.map_err(Error::io(file.path()))
 }
