@@ -9,6 +9,12 @@ const MATRICES: u64 = 4;
 /// Images in single and double precision, masks and tables of the bases, in bytes for each pixel.
 const BYTES_PER_PIXEL: u64 = 32;
 
+/// Gram matrices of the sampled pixels, their eigenvectors and what finding these takes.
+const EIGEN_MATRICES: u64 = 6;
+
+/// Blocks of the pixels' series that are in memory at once.
+const EIGEN_BLOCKS: u64 = 64 << 20;
+
 /// The program itself, and what its tiles and threads take.
 const FIXED: u64 = 64 << 20;
 
@@ -34,7 +40,10 @@ pub fn peak_memory(options: &FitOptions, shape: (usize, usize), frames: usize) -
     // One batch is read while another is fitted.
     let fit = MATRICES * 8 * n2 * n2 + BYTES_PER_PIXEL * pixels + 2 * 4 * batch * pixels;
     let n = frames.min(samples);
-    let components =
-        if frames < MIN_COMPONENT_FRAMES as u64 { 8 * samples * frames } else { 3 * 8 * n * n + (100 << 20) };
+    let components = if frames < MIN_COMPONENT_FRAMES as u64 {
+        8 * samples * frames
+    } else {
+        EIGEN_MATRICES * 8 * n * n + EIGEN_BLOCKS
+    };
     FIXED + weights + fit.max(components)
 }

@@ -7,6 +7,9 @@
 #[path = "../program/common.rs"]
 #[allow(dead_code, reason = "shared with the other tests of the program")]
 mod common;
+#[path = "../program/damage.rs"]
+mod damage;
+mod fit;
 mod launch;
 #[path = "../../src/ranks/processes.rs"]
 #[allow(dead_code, unused_imports, reason = "the program uses the rest, and its own tests do not run here")]
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
     let taking = || panicked(&part(3, &["panic-of-taking", "messages", "100"]), 3);
     trials.push(trial("panic::of_taking".to_owned(), taking));
     trials.extend(program::TESTS.iter().map(|&(name, test)| trial(format!("program::{name}"), test)));
+    trials.extend(fit::TESTS.iter().map(|&(name, test)| trial(format!("fit::{name}"), test)));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

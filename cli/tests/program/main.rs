@@ -2,6 +2,7 @@
 
 mod common;
 mod correct;
+mod damage;
 mod faults;
 mod flag;
 mod general;
