@@ -35,6 +35,7 @@ pub(super) fn simulation(frames: usize) -> Result<Simulation, Failed> {
         flagged_frames: usize::from(frames > 10),
         dead_columns: 1,
         asteroids: 2,
+        seed: 3,
         ..Default::default()
     };
     Ok(Simulation::new(settings)?)
