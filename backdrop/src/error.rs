@@ -70,7 +70,7 @@ pub enum Error {
 
     /// The bytes of a file do not add up to the sum in its header.
     #[error(
-        "{}: HDU {hdu} does not match its {keyword}: the file is damaged; download or copy it again",
+        "{}: HDU {hdu} does not match its checksum ({keyword}): the file is damaged; download or copy it again",
         shown(path)
     )]
     Checksum {

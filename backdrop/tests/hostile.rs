@@ -63,7 +63,9 @@ fn files_made_to_take_all_memory_do_not_get_it() {
     let packed = path.with_extension("fits.gz");
     let card = format!("{:<80}", "COMMENT as good as any").into_bytes().repeat(36 * 100);
 
-    gzip(&packed, &image(), &[0; 1 << 20], 300);
+    let huge = ["XTENSION= 'IMAGE   '", "BITPIX  = 8", "NAXIS   = 1", "NAXIS1  = 314572800", "PCOUNT  = 0"];
+    let huge = block(&[&huge[..], &["GCOUNT  = 1", "END"]].concat());
+    gzip(&packed, &[image(), huge].concat(), &[0; 1 << 20], 300);
     let before = peak();
     let source = FfiSource::open(vec![packed.clone()], Some(2)).unwrap();
     let error = source.read(0, &mut [0.0; 4]).unwrap_err().to_string();

@@ -292,7 +292,8 @@ fn verification_finds_a_wrong_bit_anywhere_in_the_image() {
             wrong[position] ^= bit;
             let path = save(&dir, &format!("{NAME}{suffix}"), &store(&wrong));
             let error = read(&path, true).unwrap_err();
-            let text = "HDU 1 does not match its DATASUM: the file is damaged; download or copy it again";
+            let text =
+                "HDU 1 does not match its checksum (DATASUM): the file is damaged; download or copy it again";
             assert_eq!(error.reason(&path), text, "byte {position} of {suffix}");
             if suffix != ".fz" {
                 read(&path, false).unwrap();
@@ -306,7 +307,7 @@ fn verification_finds_a_wrong_bit_anywhere_in_the_image() {
             let path = save(&dir, &format!("{NAME}{suffix}"), &store(&wrong));
             let error = read(&path, true).unwrap_err();
             let text = format!(
-                "HDU {hdu} does not match its CHECKSUM: the file is damaged; download or copy it again"
+                "HDU {hdu} does not match its checksum (CHECKSUM): the file is damaged; download or copy it again"
             );
             assert_eq!(error.reason(&path), text, "{suffix}");
             read(&path, false).unwrap();
