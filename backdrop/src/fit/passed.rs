@@ -156,7 +156,10 @@ mod tests {
             pixels.take(&frame, &on);
             minimum.iter_mut().zip(&frame).for_each(|(minimum, flux)| *minimum = minimum.min(*flux));
         }
-        assert_eq!((minimum[(0, 3)], minimum[(0, 65)], minimum[(69, 0)]), (20.0 + 3.0, 20.0 + 2.0, 10.0 + 4.0));
+        assert_eq!(
+            (minimum[(0, 3)], minimum[(0, 65)], minimum[(69, 0)]),
+            (20.0 + 3.0, 20.0 + 2.0, 10.0 + 4.0)
+        );
         assert_eq!(pixels.bring_down(&mut minimum), [3, 65]);
         let expected = frame(10.0);
         assert!(minimum.iter().zip(&expected).all(|(a, b)| a == b));

@@ -138,7 +138,7 @@ fn survey<B: Backend>(
     log: &mut Option<Log>,
     report: &mut FitReport,
 ) -> Result<Survey> {
-    let saved = together.from_root(|| match log {
+    let saved = together.of_root(|| match log {
         Some(log) => Ok(log.next()?.unwrap_or_default()),
         None => Ok(Vec::new()),
     })?;
@@ -163,7 +163,7 @@ fn done_before(
     results: &mut Option<Results>,
     log: &mut Option<Log>,
 ) -> Result<Vec<usize>> {
-    let bytes = together.from_root(|| {
+    let bytes = together.of_root(|| {
         let (Some(results), Some(log)) = (results, log) else { return Ok(Vec::new()) };
         while let Some(bytes) = log.next()? {
             let record = Record::from_bytes(&bytes);

@@ -156,7 +156,7 @@ impl<'a> Together<'a> {
             }
             Ok(())
         })?;
-        let bytes = self.from_root(|| postcard::to_stdvec(&all).map_err(not_exchanged))?;
+        let bytes = self.of_root(|| postcard::to_stdvec(&all).map_err(not_exchanged))?;
         match postcard::from_bytes::<Option<T>>(&bytes).map_err(not_exchanged)? {
             Some(all) => Ok(all),
             None => unreachable!("there is a rank 0"),
@@ -167,8 +167,7 @@ impl<'a> Together<'a> {
     ///
     /// # Errors
     /// That of `make`, as [`finish`](Self::finish) gives it.
-    #[expect(clippy::wrong_self_convention, reason = "nothing is converted: it comes from rank 0")]
-    pub(super) fn from_root(&self, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+    pub(super) fn of_root(&self, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<u8>> {
         let mut bytes = self.agree(if self.is_root() { make() } else { Ok(Vec::new()) })?;
         let start = Instant::now();
         self.ranks.broadcast(&mut bytes)?;
@@ -229,7 +228,7 @@ mod tests {
             assert_eq!(taken.len(), if rank == 0 { 2 } else { 0 });
             let full = together.finish(Ok(Vec::new()), |_, _| Err(error("full")));
             let cancelled = together.agree(if rank == 3 { Err::<(), _>(Error::Cancelled) } else { Ok(()) });
-            let root = together.from_root(|| Ok(b"from the root".to_vec())).unwrap();
+            let root = together.of_root(|| Ok(b"from the root".to_vec())).unwrap();
             assert_eq!(root, b"from the root");
             [failed.to_string(), full.unwrap_err().to_string(), cancelled.unwrap_err().to_string()]
         });

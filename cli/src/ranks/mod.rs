@@ -118,7 +118,7 @@ impl World {
     }
 
     /// What `make` gives on rank 0, on all processes, or the failure of all. All call this together.
-    pub(crate) fn from_first<T: Serialize + DeserializeOwned>(
+    pub(crate) fn of_first<T: Serialize + DeserializeOwned>(
         &self,
         make: impl FnOnce() -> Result<T, Failure>,
     ) -> Result<T, Failure> {
@@ -142,7 +142,7 @@ impl World {
             all[rank] = bytes;
             Ok(())
         })?;
-        self.from_first(|| Ok(all))?.iter().map(|bytes| of_bytes(bytes)).collect()
+        self.of_first(|| Ok(all))?.iter().map(|bytes| of_bytes(bytes)).collect()
     }
 
     /// The processes that call this with the same number, as a group of their own. All call this

@@ -45,7 +45,7 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
 
 /// The files of a directory: rank 0 lists them, so that all have the same.
 fn find_files(args: &Fit, dir: &Path, world: &World) -> Result<Vec<PathBuf>, Failure> {
-    let files = world.from_first(|| Ok(find_ffis(dir, &args.filter())?))?;
+    let files = world.of_first(|| Ok(find_ffis(dir, &args.filter())?))?;
     tracing::info!(files = files.len(), directory = %dir.display(), "found");
     Ok(files)
 }
@@ -88,7 +88,7 @@ impl Ccd<'_> {
         let checkpoint = Checkpoint::beside(&path, args.restart);
         // A checkpoint is there while its fit is not over: then a model is the one that it has saved
         // in its last moment, or was told to replace.
-        let (resumed, batch) = world.from_first(|| {
+        let (resumed, batch) = world.of_first(|| {
             make_dir(&args.out_dir)?;
             let resumed = checkpoint.exists();
             Model::check_output(&path, args.overwrite || resumed)?;

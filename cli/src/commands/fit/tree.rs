@@ -110,7 +110,7 @@ fn outcome(ccd: &Ccd, target: Target, files: Vec<PathBuf>) -> Outcome {
     let (start, count) = (Instant::now(), files.len());
     let mut fitted = (0, 0);
     let path = ccd.args.out_dir.join(file_name(target, Format::from(ccd.args.format)));
-    let there = ccd.world.from_first(|| {
+    let there = ccd.world.of_first(|| {
         let unfinished = Checkpoint::beside(&path, ccd.args.restart).exists();
         Ok(!ccd.args.overwrite && !unfinished && path.symlink_metadata().is_ok())
     });
