@@ -12,6 +12,7 @@ use backdrop::scene::{self, SceneOptions};
 use backdrop::simulate::{Compression, Simulation, SimulationSettings, WriteOptions};
 use ndarray::{Array2, s};
 
+use crate::targets::checkpoint;
 use crate::{corpus, scratch};
 
 /// Writes them to `corpus/`, over those that are there; those made by hand stay.
@@ -39,7 +40,10 @@ pub fn write() -> io::Result<()> {
     let options = SceneOptions::default();
     scene::fit(&Cpu::new(), &simulation, &model, &options, &dir.join("scene"), true, &Silent)
         .map_err(io::Error::other)?;
-    keep("scene", "quadratic.fits", &std::fs::read(dir.join("scene"))?)
+    keep("scene", "quadratic.fits", &std::fs::read(dir.join("scene"))?)?;
+    scratch::set(dir);
+    keep("checkpoint", "whole", &checkpoint::seed())?;
+    keep("checkpoint", "records", &checkpoint::seed_of_records())
 }
 
 /// Frames in all forms, each after the byte that chooses the form.

@@ -1,6 +1,7 @@
 //! What is run on hostile input.
 
 mod asteroids;
+pub(crate) mod checkpoint;
 mod command_line;
 mod ffi;
 mod model;
@@ -37,9 +38,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "scene", run: scene::run, prefix: 0, words: scene::WORDS },
     Target { name: "arguments", run: command_line::run, prefix: 0, words: command_line::WORDS },
     Target { name: "selection", run: command_line::run_selection, prefix: 1, words: &["..", ",", "0..10"] },
-    // The checkpoint of a fit goes here, in a module that writes its input to a `scratch::file`, loads
-    // it, and holds an error against `check`:
-    // Target { name: "checkpoint", run: checkpoint::run, prefix: 0, words: &[] },
+    Target { name: "checkpoint", run: checkpoint::run, prefix: 1, words: checkpoint::WORDS },
 ];
 
 thread_local! {
