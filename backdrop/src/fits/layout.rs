@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::BLOCK;
+use super::{BLOCK, card};
 use crate::error::{Error, Result};
 
 /// Ways to compress tiles whose decoders write no more pixels than the tile has, whatever
@@ -86,11 +86,14 @@ struct Header {
     values: HashMap<String, String>,
     /// A keyword that stands there more than once, although it says how the data lie.
     repeated: Option<String>,
+    /// What is wrong with the first card that CFITSIO may not have.
+    refused: Option<String>,
 }
 
 impl Header {
     fn read(file: &mut impl Read) -> io::Result<Self> {
-        let mut header = Self { bytes: 0, first: String::new(), values: HashMap::new(), repeated: None };
+        let (first, values) = (String::new(), HashMap::new());
+        let mut header = Self { bytes: 0, first, values, repeated: None, refused: None };
         loop {
             let mut block = [0; BLOCK];
             file.read_exact(&mut block)?;
@@ -102,6 +105,10 @@ impl Header {
                 }
                 if keyword == "END" && card[3..].iter().all(|&byte| byte == b' ') {
                     return Ok(header);
+                }
+                if let Some(reason) = card::refusal(card, is_structural) {
+                    let keyword = keyword.escape_default();
+                    header.refused.get_or_insert_with(|| format!("its card {keyword} has {reason}"));
                 }
                 if card[8..10] != *b"= " {
                     continue;
@@ -122,6 +129,9 @@ impl Header {
         if self.first != expected {
             return Err(format!("it does not begin with {expected}"));
         }
+        if let Some(reason) = &self.refused {
+            return Err(reason.clone());
+        }
         if let Some(keyword) = &self.repeated {
             return Err(format!("it has {keyword} more than once"));
         }
@@ -139,8 +149,12 @@ impl Header {
             "T" => self.check_tiles()?,
             value => return Err(format!("ZIMAGE cannot be {value:?}")),
         }
+        // Of random groups (section 6) CFITSIO counts the data in another way.
+        if self.values.get("GROUPS").is_some_and(|value| value != "F") {
+            return Err("it is of random groups".into());
+        }
         if lengths.is_empty() {
-            return Ok(0);
+            return if parameters == 0 { Ok(0) } else { Err("it has a PCOUNT without any axes".into()) };
         }
         let pixels = product(&lengths);
         let values = pixels.and_then(|pixels| pixels.checked_add(parameters)?.checked_mul(groups));
@@ -228,9 +242,9 @@ fn bits(bitpix: i64) -> std::result::Result<u64, String> {
 
 /// Whether a keyword says how the data lie in the file.
 fn is_structural(keyword: &str) -> bool {
-    const NAMES: [&str; 10] = [
-        "SIMPLE", "XTENSION", "BITPIX", "PCOUNT", "GCOUNT", "TFIELDS", "THEAP", "ZIMAGE", "ZCMPTYPE",
-        "ZBITPIX",
+    const NAMES: [&str; 11] = [
+        "SIMPLE", "XTENSION", "BITPIX", "PCOUNT", "GCOUNT", "GROUPS", "TFIELDS", "THEAP", "ZIMAGE",
+        "ZCMPTYPE", "ZBITPIX",
     ];
     const PREFIXES: [&str; 6] = ["NAXIS", "ZNAXIS", "ZTILE", "ZNAME", "ZVAL", "TFORM"];
     NAMES.contains(&keyword) || PREFIXES.iter().any(|prefix| keyword.starts_with(prefix))
@@ -312,6 +326,8 @@ mod tests {
             (tiles().set("ZNAXIS", 0), "its image in tiles has an impossible size"),
             (tiles().set("ZNAXIS2", 0), "its image in tiles has an impossible size"),
             (tiles().card("ZVAL1", 16), "it has ZVAL1 more than once"),
+            (Hdu::image(8, &[], vec![]).set("PCOUNT", 1), "it has a PCOUNT without any axes"),
+            (Hdu::image(8, &[3, 0], vec![]).card("GROUPS", "T"), "it is of random groups"),
             (Hdu::image(8, &[1; 100], vec![0]), "NAXIS is 100, more than 99"),
             (tiles().set("PCOUNT", -1), "PCOUNT cannot be \"-1\""),
             (tiles().set("GCOUNT", i64::MAX), "it declares an impossible size"),
