@@ -336,7 +336,7 @@ fn files_of_another_layout_are_refused_with_the_reason() {
         assert_eq!(refusal(&hdus), format!("HDU {hdu} has no usable keyword {keyword}"));
     }
     for (hdus, reason) in [
-        ([primary(), image().set("NAXIS", 1000)], "HDU 1: NAXIS is 1000, more than 999"),
+        ([primary(), image().set("NAXIS", 1000)], "HDU 1: NAXIS is 1000, more than 99"),
         ([primary(), image().set("NAXIS", -1)], "HDU 1: NAXIS cannot be \"-1\""),
         ([primary(), image().set("NAXIS", 3)], "HDU 1: it has no NAXIS3"),
         ([primary(), image().set("NAXIS1", -199)], "HDU 1: NAXIS1 cannot be \"-199\""),
