@@ -20,6 +20,7 @@ pub mod targets;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
@@ -55,11 +56,18 @@ impl fmt::Display for Failure {
 /// What the last panic said, and where.
 static PANIC: Mutex<String> = Mutex::new(String::new());
 
-/// Keeps panics from being printed: they are results here.
+/// Whether a target runs.
+static RUNNING: AtomicBool = AtomicBool::new(false);
+
+/// Keeps panics of targets from being printed: they are results here.
 fn collect_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        std::panic::set_hook(Box::new(|info| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !RUNNING.load(Relaxed) {
+                return usual(info);
+            }
             *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = info.to_string().replace('\n', " ");
         }));
     });
@@ -73,7 +81,9 @@ impl Target {
     /// memory without any measure, ends the process.)
     pub fn check(&self, input: &[u8]) -> Result<Cost, Failure> {
         collect_panics();
+        RUNNING.store(true, Relaxed);
         let (result, cost) = cost_of(|| catch_unwind(AssertUnwindSafe(|| (self.run)(input))));
+        RUNNING.store(false, Relaxed);
         if result.is_err() {
             return Err(Failure(PANIC.lock().unwrap_or_else(PoisonError::into_inner).clone()));
         }

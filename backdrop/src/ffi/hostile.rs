@@ -60,11 +60,11 @@ fn headers_of_absurd_images_are_refused() {
         (of_image(|hdu| hdu.set("PCOUNT", i64::MAX)), "it declares an impossible size"),
         (of_image(|hdu| hdu.set("GCOUNT", 1_000_000)), "truncated: it has"),
         (file_of(&[primary().set("NAXIS", 1).card("NAXIS1", huge)]), "truncated: it has"),
-        (of_image(|hdu| hdu.set("IMAGTYPE", "'a\u{1b}b'")), "type \"a?b\""),
+        (of_image(|hdu| hdu.set("IMAGTYPE", "'a\u{1b}b'")), "has control characters"),
         (file_of(&[primary()])[..BLOCK - 1].to_vec(), "ends within its header"),
         (Vec::new(), "the file is empty"),
         (vec![0; 10 * BLOCK], "does not begin with SIMPLE"),
-        (b"SIMPLE  =".repeat(1000), "its card of \"SIMPLE\" is malformed"),
+        (b"SIMPLE  =".repeat(1000), "ends within its header"),
     ] {
         refused(&save(&dir, NAME, &content), expected);
     }
@@ -112,11 +112,11 @@ fn cards_that_cfitsio_has_no_room_for_are_refused() {
     for card in [format!("A='{}'", "x".repeat(76)), format!("AB=1 /{}", "x".repeat(74)), "=".repeat(80)] {
         let mut hdu = image();
         hdu.cards.push(card);
-        refused(&save(&dir, NAME, &file_of(&[primary(), hdu])), "is malformed");
+        refused(&save(&dir, NAME, &file_of(&[primary(), hdu])), "has a value that begins before column 11");
     }
     // What only looks like it is read.
     let mut hdu = image();
-    for start in ["COMMENT=", "HISTORY a=", "KEY    =1 ", "        = "] {
+    for start in ["HISTORY a=", "KEY    =1 ", "        = "] {
         hdu.cards.push(format!("{start:<70}"));
     }
     hdu.cards.push(format!("{:<80}", "COMMENT = and a comment that goes on to the last column of its card"));

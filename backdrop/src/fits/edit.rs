@@ -60,16 +60,20 @@ impl Writer {
             // SAFETY: a null pointer says that the HDU's type is not asked for.
             unsafe { sys::ffmahd(file, number, std::ptr::null_mut(), status) };
         })?;
-        self.begun = [c"CHECKSUM", c"DATASUM"].into_iter().any(|keyword| {
-            let status = self.handle.status(|file, status| {
-                let mut value = [0; super::TEXT_LEN];
-                let null = std::ptr::null_mut();
-                // SAFETY: CFITSIO writes at most FLEN_VALUE = 71 characters, NUL included.
-                unsafe { sys::ffgkey(file, keyword.as_ptr(), value.as_mut_ptr(), null, status) };
-            });
-            status == 0
-        });
+        self.begun = ["CHECKSUM", "DATASUM"].into_iter().any(|keyword| self.has(keyword));
         Ok(())
+    }
+
+    /// Whether the current HDU has a keyword.
+    fn has(&self, keyword: &str) -> bool {
+        let keyword = c_name(keyword);
+        let status = self.handle.status(|file, status| {
+            let mut value = [0; super::TEXT_LEN];
+            let null = std::ptr::null_mut();
+            // SAFETY: CFITSIO writes at most FLEN_VALUE = 71 characters, NUL included.
+            unsafe { sys::ffgkey(file, keyword.as_ptr(), value.as_mut_ptr(), null, status) };
+        });
+        status == 0
     }
 
     /// Replaces all values of a column of the current table, those of the first row first.
@@ -116,6 +120,13 @@ impl Writer {
             unsafe { sys::ffgncl(file, &mut columns, status) };
         })?;
         let number = columns + 1;
+        // They would be of the new column.
+        const OF_COLUMNS: [&str; 9] =
+            ["TTYPE", "TFORM", "TUNIT", "TDIM", "TSCAL", "TZERO", "TNULL", "TDISP", "TBCOL"];
+        let mut of_column = OF_COLUMNS.iter().map(|name| format!("{name}{number}"));
+        if let Some(keyword) = of_column.find(|keyword| self.has(keyword)) {
+            return refused(format!("the table has {columns} columns, but a keyword {keyword}"));
+        }
         self.call(&format!("add column {name}"), |file, status| {
             let (name, form) = (c_column.as_ptr().cast_mut(), form.as_ptr().cast_mut());
             // SAFETY: NUL-terminated strings, which are only read (the parameters lack a
@@ -308,6 +319,17 @@ mod tests {
             // The last HDU has moved, and nothing else has become of it.
             assert_eq!(changed[changed.len() - 2 * BLOCK..], bytes[bytes.len() - 2 * BLOCK..]);
         }
+    }
+
+    #[test]
+    fn a_new_column_has_no_keywords_of_an_earlier_one() {
+        let table = Hdu::image(8, &[2, 4], vec![0; 8]).set("XTENSION", "'BINTABLE'");
+        let table = table.card("TFIELDS", 1).card("TTYPE1", "'count'").card("TFORM1", "'J'");
+        let bytes = file_of(&[Hdu::primary(), table.card("TSCAL2", "0.0")]);
+        let mut file = edit(&bytes);
+        file.select(1).unwrap();
+        let message = file.append_column("more", "", &[1], &[1.0_f32, 2.0]).unwrap_err().to_string();
+        assert_eq!(message, "a.fits: the table has 1 columns, but a keyword TSCAL2");
     }
 
     #[test]

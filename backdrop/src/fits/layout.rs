@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::BLOCK;
+use super::{BLOCK, card};
 use crate::error::{Error, Result};
 
 /// Ways to compress tiles whose decoders write no more pixels than the tile has, whatever
@@ -98,13 +98,15 @@ struct Header {
     values: HashMap<String, String>,
     /// A keyword that stands there more than once, although it says how the data lie.
     repeated: Option<String>,
+    /// What is wrong with the first card that CFITSIO may not have.
+    refused: Option<String>,
 }
 
 impl Header {
     /// Reads a header whose first keyword has to be `first`.
     fn read(file: &mut impl Read, first: &str) -> io::Result<Self> {
         let refused = |reason: String| Err(io::Error::new(io::ErrorKind::InvalidData, reason));
-        let mut header = Self { bytes: 0, values: HashMap::new(), repeated: None };
+        let mut header = Self { bytes: 0, values: HashMap::new(), repeated: None, refused: None };
         loop {
             if header.bytes >= LONGEST_HEADER {
                 return refused(format!("its header goes on for more than {LONGEST_HEADER} bytes"));
@@ -120,10 +122,11 @@ impl Header {
                 if keyword == "END" && card[3..].iter().all(|&byte| byte == b' ') {
                     return Ok(header);
                 }
+                if let Some(reason) = card::refusal(card, is_structural) {
+                    let keyword = keyword.escape_default();
+                    header.refused.get_or_insert_with(|| format!("its card {keyword} has {reason}"));
+                }
                 if card[8..10] != *b"= " {
-                    if is_too_long(card) {
-                        return refused(format!("its card of {keyword:?} is malformed"));
-                    }
                     continue;
                 }
                 if is_structural(&keyword) {
@@ -138,6 +141,9 @@ impl Header {
 
     /// Bytes of data that the header declares, without padding, or what is wrong with it.
     fn check(&self) -> std::result::Result<u64, String> {
+        if let Some(reason) = &self.refused {
+            return Err(reason.clone());
+        }
         if let Some(keyword) = &self.repeated {
             return Err(format!("it has {keyword} more than once"));
         }
@@ -155,8 +161,12 @@ impl Header {
             "T" => self.check_tiles()?,
             value => return Err(format!("ZIMAGE cannot be {value:?}")),
         }
+        // Of random groups (section 6) CFITSIO counts the data in another way.
+        if self.values.get("GROUPS").is_some_and(|value| value != "F") {
+            return Err("it is of random groups".into());
+        }
         if lengths.is_empty() {
-            return Ok(0);
+            return if parameters == 0 { Ok(0) } else { Err("it has a PCOUNT without any axes".into()) };
         }
         let pixels = product(&lengths);
         let values = pixels.and_then(|pixels| pixels.checked_add(parameters)?.checked_mul(groups));
@@ -243,15 +253,6 @@ impl Header {
     }
 }
 
-/// Whether CFITSIO takes a card without `= ` in its place for one with a value, and has no room for it.
-fn is_too_long(card: &[u8]) -> bool {
-    const WITHOUT_VALUE: [&[u8]; 4] = [b"COMMENT ", b"HISTORY ", b"CONTINUE", b"        "];
-    const ROOM: usize = 71;
-    card[..9].contains(&b'=')
-        && card[ROOM..].iter().any(|&byte| byte != b' ')
-        && !WITHOUT_VALUE.contains(&&card[..8])
-}
-
 /// The product of lengths, if it is a number.
 fn product(lengths: &[u64]) -> Option<u64> {
     lengths.iter().try_fold(1_u64, |product, length| product.checked_mul(*length))
@@ -267,9 +268,9 @@ fn bits(bitpix: i64) -> std::result::Result<u64, String> {
 
 /// Whether a keyword says how the data lie in the file.
 fn is_structural(keyword: &str) -> bool {
-    const NAMES: [&str; 11] = [
-        "SIMPLE", "XTENSION", "BITPIX", "PCOUNT", "GCOUNT", "TFIELDS", "THEAP", "ZIMAGE", "ZCMPTYPE",
-        "ZBITPIX", "ZDITHER0",
+    const NAMES: [&str; 12] = [
+        "SIMPLE", "XTENSION", "BITPIX", "PCOUNT", "GCOUNT", "GROUPS", "TFIELDS", "THEAP", "ZIMAGE",
+        "ZCMPTYPE", "ZBITPIX", "ZDITHER0",
     ];
     const PREFIXES: [&str; 6] = ["NAXIS", "ZNAXIS", "ZTILE", "ZNAME", "ZVAL", "TFORM"];
     NAMES.contains(&keyword) || PREFIXES.iter().any(|prefix| keyword.starts_with(prefix))
@@ -362,6 +363,8 @@ mod tests {
                 tiles().set("ZBITPIX", -32).card("ZVAL2", 2),
                 "ZVAL2, the bytes per pixel of its tiles of real numbers, is 2",
             ),
+            (Hdu::image(8, &[], vec![]).set("PCOUNT", 1), "it has a PCOUNT without any axes"),
+            (Hdu::image(8, &[3, 0], vec![]).card("GROUPS", "T"), "it is of random groups"),
             (Hdu::image(8, &[1; 100], vec![0]), "NAXIS is 100, more than 99"),
             (tiles().set("PCOUNT", -1), "PCOUNT cannot be \"-1\""),
             (tiles().set("GCOUNT", i64::MAX), "it declares an impossible size"),

@@ -17,6 +17,7 @@
 //! handle each: the bundled CFITSIO is built reentrant.
 #![expect(unsafe_code, reason = "CFITSIO is a C library; this folder is where its calls become safe")]
 
+mod card;
 mod checksum;
 mod edit;
 mod image;

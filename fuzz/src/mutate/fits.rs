@@ -163,6 +163,8 @@ fn change_header(file: &mut Vec<u8>, words: &[&str], random: &mut Random) {
     if cards.is_empty() {
         return;
     }
+    // The last one may end with the file.
+    cards.iter_mut().for_each(|card| card.resize(CARD, b' '));
     // The first cards of a header are those that matter.
     let count = if random.once_in(2) { cards.len() } else { cards.len().min(12) };
     let at = random.below(count);
