@@ -10,6 +10,8 @@
 //! of a Kronecker block it gives a small matrix for each row of pixels, which the row functions
 //! then combine.
 
+use std::ops::Range;
+
 use array_api::{Array, Backend, Csr, s};
 
 use super::kronecker::Kronecker;
@@ -20,33 +22,61 @@ use crate::error::{Error, Result};
 /// Bytes that the small matrices of all rows in hand may take.
 const STAGE_BYTES: usize = 64 << 20;
 
-pub(super) fn gram<B: Backend>(matrix: &DesignMatrix<B>, weights: &Array<f64, B>) -> Result<Array<f64, B>> {
-    let (rows, columns) = matrix.window().shape();
-    if weights.shape() != [rows, columns] {
-        return Err(Error::InvalidArgument(format!(
-            "weights of shape {:?} do not fit a window of {rows} x {columns} pixels",
-            weights.shape()
-        )));
+/// The columns of two blocks of a design, the first not behind the second, and the blocks.
+type Pair<'a, B> = [(Range<usize>, &'a Operator<B>); 2];
+
+/// All pairs of blocks, in order. The parts of the Gram matrix that belong to them fill its upper
+/// triangle.
+pub(super) fn pairs<B: Backend>(matrix: &DesignMatrix<B>) -> Vec<Pair<'_, B>> {
+    let blocks: Vec<_> = matrix.blocks().collect();
+    let later = |first: usize| (first..blocks.len()).map(move |second| (first, second));
+    let pairs = (0..blocks.len()).flat_map(later);
+    pairs.map(|(first, second)| [blocks[first].clone(), blocks[second].clone()]).collect()
+}
+
+/// The part of the Gram matrix that belongs to a pair of blocks.
+pub(super) fn part<B: Backend>(
+    [(_, left), (_, right)]: &Pair<B>,
+    weights: &Array<f64, B>,
+) -> Result<Array<f64, B>> {
+    match (left, right) {
+        (Operator::Kronecker(a), Operator::Kronecker(b)) => two_kroneckers(a, b, weights),
+        (Operator::Kronecker(a), Operator::Radial(b)) => kronecker_radial(a, b, weights),
+        (Operator::Radial(a), Operator::Kronecker(b)) => {
+            Ok(kronecker_radial(b, a, weights)?.matrix_transpose()?)
+        }
+        (Operator::Radial(a), Operator::Radial(b)) => two_radials(a, b, weights),
     }
+}
+
+/// The Gram matrix from what `part` gives for each of the [`pairs`].
+pub(super) fn gram<B: Backend>(
+    matrix: &DesignMatrix<B>,
+    mut part: impl FnMut(&Pair<B>) -> Result<Array<f64, B>>,
+) -> Result<Array<f64, B>> {
     let n = matrix.columns();
     let mut gram = Array::zeros(matrix.backend(), &[n, n])?;
-    for (i, (left, a)) in matrix.blocks().enumerate() {
-        for (right, b) in matrix.blocks().skip(i) {
-            let part = match (a, b) {
-                (Operator::Kronecker(a), Operator::Kronecker(b)) => two_kroneckers(a, b, weights)?,
-                (Operator::Kronecker(a), Operator::Radial(b)) => kronecker_radial(a, b, weights)?,
-                (Operator::Radial(a), Operator::Kronecker(b)) => {
-                    kronecker_radial(b, a, weights)?.matrix_transpose()?
-                }
-                (Operator::Radial(a), Operator::Radial(b)) => two_radials(a, b, weights)?,
-            };
-            if left != right {
-                gram.assign(s![right.clone(), left.clone()], &part.matrix_transpose()?)?;
-            }
-            gram.assign(s![left.clone(), right], &part)?;
+    for pair in &pairs(matrix) {
+        let part = part(pair)?;
+        let [(left, _), (right, _)] = pair;
+        if left != right {
+            gram.assign(s![right.clone(), left.clone()], &part.matrix_transpose()?)?;
         }
+        gram.assign(s![left.clone(), right.clone()], &part)?;
     }
     Ok(gram)
+}
+
+/// Checks that weights are those of the pixels of a window.
+pub(super) fn check<B: Backend>(matrix: &DesignMatrix<B>, weights: &Array<f64, B>) -> Result<()> {
+    let (rows, columns) = matrix.window().shape();
+    if weights.shape() == [rows, columns] {
+        return Ok(());
+    }
+    Err(Error::InvalidArgument(format!(
+        "weights of shape {:?} do not fit a window of {rows} x {columns} pixels",
+        weights.shape()
+    )))
 }
 
 /// `P_row^T S P_col`, put in its places.

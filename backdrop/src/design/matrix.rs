@@ -234,7 +234,33 @@ impl<B: Backend> DesignMatrix<B> {
 
     /// The weighted Gram matrix `A^T diag(s) A` for weights of shape (rows, columns).
     pub fn gram(&self, weights: &Array<f64, B>) -> Result<Array<f64, B>> {
-        gram::gram(self, weights)
+        gram::check(self, weights)?;
+        gram::gram(self, |pair| gram::part(pair, weights))
+    }
+
+    /// The number of parts that [`gram`](Self::gram) is made of: one for each pair of blocks.
+    pub(crate) fn gram_parts(&self) -> usize {
+        gram::pairs(self).len()
+    }
+
+    /// How many numbers one of these parts has.
+    pub(crate) fn gram_part_len(&self, index: usize) -> usize {
+        let [(left, _), (right, _)] = &gram::pairs(self)[index];
+        left.len() * right.len()
+    }
+
+    /// The numbers in one of these parts.
+    pub(crate) fn gram_part(&self, index: usize, weights: &Array<f64, B>) -> Result<Vec<f64>> {
+        gram::check(self, weights)?;
+        Ok(gram::part(&gram::pairs(self)[index], weights)?.to_vec()?)
+    }
+
+    /// The Gram matrix of its parts.
+    pub(crate) fn gram_of_parts(&self, mut parts: impl Iterator<Item = Vec<f64>>) -> Result<Array<f64, B>> {
+        gram::gram(self, |[(left, _), (right, _)]| {
+            let part = parts.next().unwrap_or_default();
+            Ok(Array::from_vec(&self.backend, part, &[left.len(), right.len()])?)
+        })
     }
 
     /// The tiles that images of the window are worked on in.

@@ -3,7 +3,9 @@
 use array_api::{Array, Backend, Cast, Csr, Element, Tile, s};
 use ndarray::{Array2, Ix2};
 
+use super::together::Together;
 use crate::background::Background;
+use crate::communicator::Alone;
 use crate::design::{DesignMatrix, into_array_error};
 use crate::error::{Error, Result};
 use crate::mask::{self, MASKED_SIGMA};
@@ -69,10 +71,23 @@ impl<B: Backend> FrameFitter<B> {
     ///
     /// # Errors
     /// [`NotPositiveDefinite`](crate::error::Error::NotPositiveDefinite).
-    pub fn new(xp: &B, [a1, a2]: [DesignMatrix<B>; 2], keep: &Array2<bool>) -> Result<Self> {
-        let weights = mask::weights(xp, keep)?;
+    pub fn new(xp: &B, matrices: [DesignMatrix<B>; 2], keep: &Array2<bool>) -> Result<Self> {
+        Self::new_on(&Together::new(&Alone), xp, matrices, keep)
+    }
+
+    /// As [`FrameFitter::new`] on all ranks together, which share the Gram matrices.
+    ///
+    /// # Errors
+    /// As [`FrameFitter::new`]; that of another rank.
+    pub(super) fn new_on(
+        together: &Together,
+        xp: &B,
+        [a1, a2]: [DesignMatrix<B>; 2],
+        keep: &Array2<bool>,
+    ) -> Result<Self> {
+        let weights = together.agree(mask::weights(xp, keep))?;
         let background = Background { a1, a2 };
-        let equations = factored(&background, grams(&background, &weights)?)?;
+        let equations = factored(&background, grams(together, &background, &weights)?)?;
         let base = (keep.clone(), None);
         Ok(Self { background, equations, weights, average: None, base, samples: None })
     }
@@ -94,8 +109,16 @@ impl<B: Backend> FrameFitter<B> {
     /// # Errors
     /// As [`FrameFitter::new`].
     pub fn set_mask(&mut self, keep: &Array2<bool>) -> Result<()> {
+        self.set_mask_on(&Together::new(&Alone), keep)
+    }
+
+    /// As [`set_mask`](Self::set_mask) on all ranks together, which share the Gram matrices.
+    ///
+    /// # Errors
+    /// As [`FrameFitter::new_on`].
+    pub(super) fn set_mask_on(&mut self, together: &Together, keep: &Array2<bool>) -> Result<()> {
         let xp = self.background.a1.backend();
-        self.weights = mask::weights(xp, keep)?;
+        self.weights = together.agree(mask::weights(xp, keep))?;
         let changed: Vec<(usize, usize)> = self
             .base
             .0
@@ -105,11 +128,14 @@ impl<B: Backend> FrameFitter<B> {
             .map(|((pixel, _), _)| pixel)
             .collect();
         let grams = if changed.len() > keep.len() / MAX_CHANGED_SHARE {
-            grams(&self.background, &self.weights)?
+            grams(together, &self.background, &self.weights)?
         } else {
             let base = match self.base.1.take() {
                 Some(base) => base,
-                None => grams(&self.background, &mask::weights(xp, &self.base.0)?)?,
+                None => {
+                    let weights = together.agree(mask::weights(xp, &self.base.0))?;
+                    grams(together, &self.background, &weights)?
+                }
             };
             let base = self.base.1.insert(base);
             let change = 1.0 - 1.0 / MASKED_SIGMA;
@@ -252,9 +278,41 @@ impl<B: Backend> FrameFitter<B> {
     }
 }
 
-/// `A^T diag(1/sigma_f) A` of both designs.
-fn grams<B: Backend>(background: &Background<B>, weights: &Array<f64, B>) -> Result<[Array<f64, B>; 2]> {
-    Ok([background.a1.gram(weights)?, background.a2.gram(weights)?])
+/// `A^T diag(1/sigma_f) A` of both designs. Each rank makes some of the parts that belong to pairs of
+/// blocks; all get all of them, so that they have the same bits whatever the number of ranks.
+fn grams<B: Backend>(
+    together: &Together,
+    background: &Background<B>,
+    weights: &Array<f64, B>,
+) -> Result<[Array<f64, B>; 2]> {
+    let Background { a1, a2 } = background;
+    let (rank, size) = (together.ranks().rank(), together.ranks().size());
+    if size == 1 {
+        return Ok([a1.gram(weights)?, a2.gram(weights)?]);
+    }
+    let parts: Vec<(usize, usize)> = [a1, a2]
+        .iter()
+        .enumerate()
+        .flat_map(|(i, a)| (0..a.gram_parts()).map(move |part| (i, part)))
+        .collect();
+    let make = |&(design, part): &(usize, usize)| [a1, a2][design].gram_part(part, weights);
+    let mine: Result<Vec<Vec<f64>>> = parts.iter().skip(rank).step_by(size).map(make).collect();
+    let mine = mine.map(|parts| bytemuck::cast_slice::<f64, u8>(&parts.concat()).to_vec());
+    let all = together.concatenated(mine)?;
+    let mut rest = &all[..];
+    // Those of rank 0 come first, then those of rank 1, and so on.
+    let mut found = vec![Vec::new(); parts.len()];
+    for (index, (design, part)) in
+        (0..size).flat_map(|rank| parts.iter().enumerate().skip(rank).step_by(size))
+    {
+        let bytes = [a1, a2][*design].gram_part_len(*part) * size_of::<f64>();
+        let (part, others) = rest.split_at(bytes.min(rest.len()));
+        found[index] = bytemuck::pod_collect_to_vec(part);
+        rest = others;
+    }
+    let mut found = found.into_iter();
+    let mut of = |a: &DesignMatrix<B>| a.gram_of_parts(found.by_ref().take(a.gram_parts()));
+    Ok([of(a1)?, of(a2)?])
 }
 
 /// Gram matrices after the weights of some pixels have changed.

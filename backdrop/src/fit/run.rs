@@ -51,7 +51,7 @@ pub(super) fn run<B: Backend>(
     report.resumed = done.len();
 
     let start = Instant::now();
-    let mut fitter = together.agree(fitter(xp, source, options, (&survey, &masks, &samples), &mut report))?;
+    let mut fitter = fitter(xp, source, options, &together, (&survey, &masks, &samples), &mut report)?;
     report.setup_time = start.elapsed();
 
     let fit = Fit { source, options, job, together: &together, survey: &survey, samples: &samples };
@@ -183,19 +183,22 @@ fn fitter<B: Backend>(
     xp: &B,
     source: &dyn FrameSource,
     options: &FitOptions,
+    together: &Together,
     (survey, masks, samples): (&Survey, &Masks, &SamplePixels),
     report: &mut FitReport,
 ) -> Result<FrameFitter<B>> {
     let (rows, columns) = source.shape();
-    let window = Window::new(source.target().ccd, (0..rows).collect(), (0..columns).collect())?;
-    let matrices = DesignMatrix::several(xp, [&options.design1, &options.design2], &window)?;
+    let window = Window::new(source.target().ccd, (0..rows).collect(), (0..columns).collect());
+    let designs = [&options.design1, &options.design2];
+    let matrices = together.agree(window.and_then(|window| DesignMatrix::several(xp, designs, &window)))?;
     let clean = masks.clean();
     report.masked_fraction = clean.iter().filter(|&&keep| !keep).count() as f64 / clean.len() as f64;
     report.mask_windows = 1;
     report.average_used = survey.averaged() >= MIN_AVERAGE_FRAMES;
-    let mut fitter = FrameFitter::new(xp, matrices, &keep(masks, survey))?;
+    let fitter = FrameFitter::new_on(together, xp, matrices, &keep(masks, survey));
+    let mut fitter = together.agree(fitter)?;
     if report.average_used {
-        fitter.set_average(&survey.minimum)?;
+        together.agree(fitter.set_average(&survey.minimum))?;
     }
     let pixels: Vec<(usize, usize)> = samples
         .jitter
@@ -203,7 +206,7 @@ fn fitter<B: Backend>(
         .chain(&samples.background)
         .map(|&(row, column)| (row as usize, column as usize))
         .collect();
-    fitter.set_samples(&pixels)?;
+    together.agree(fitter.set_samples(&pixels))?;
     Ok(fitter)
 }
 
@@ -257,7 +260,8 @@ impl Fit<'_> {
             let setup = Instant::now();
             let needed = survey.dropped(window, self.source, options, report);
             if needed != dropped {
-                together.agree(fitter.set_mask(&without(fitter.first_mask(), needed.as_ref())))?;
+                let keep = without(fitter.first_mask(), needed.as_ref());
+                together.agree(fitter.set_mask_on(together, &keep))?;
                 report.mask_windows += 1;
                 dropped = needed;
             }

@@ -163,6 +163,19 @@ impl<'a> Together<'a> {
         }
     }
 
+    /// The bytes of all ranks one after another, in their order, on all ranks.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub(super) fn concatenated(&self, mine: Result<Vec<u8>>) -> Result<Vec<u8>> {
+        let mut all = vec![Vec::new(); self.ranks.size()];
+        self.finish(mine, |rank, bytes| {
+            all[rank] = bytes;
+            Ok(())
+        })?;
+        self.of_root(|| Ok(all.concat()))
+    }
+
     /// What `make` gives on rank 0, on all ranks.
     ///
     /// # Errors
