@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::{BLOCK, card};
+use super::{BLOCK, card, form};
 use crate::error::{Error, Result};
 
 /// Ways to compress tiles whose decoders write no more pixels than the tile has, whatever
@@ -152,6 +152,7 @@ impl Header {
         if columns > MAX_COLUMNS {
             return Err(format!("it has {columns} columns, where a table has at most {MAX_COLUMNS}"));
         }
+        self.check_columns(columns)?;
         let bits = bits(self.required("BITPIX")?)?;
         let lengths = self.axes("")?;
         let parameters = self.optional("PCOUNT", 0)?;
@@ -173,6 +174,32 @@ impl Header {
         values
             .and_then(|values| values.checked_mul(bits / 8))
             .ok_or_else(|| "it declares an impossible size".into())
+    }
+
+    /// Checks that each of the columns of a table is within its rows.
+    fn check_columns(&self, columns: u64) -> std::result::Result<(), String> {
+        let text = match self.values.get("XTENSION").map_or("", |value| text_of(value).trim()) {
+            "TABLE" => true,
+            "BINTABLE" | "A3DTABLE" | "3DTABLE" => false,
+            _ => return Ok(()),
+        };
+        let row = self.optional("NAXIS1", 0)?;
+        let mut end = Some(0_u64);
+        for column in 1..=columns {
+            let form = self.values.get(&format!("TFORM{column}"));
+            let form = form.ok_or_else(|| format!("it has no TFORM{column}"))?;
+            if text {
+                let start = self.required(&format!("TBCOL{column}"))?;
+                end = form::end_in_text(text_of(form), start);
+            } else {
+                let width = form::width_in_binary(text_of(form));
+                end = width.and_then(|width| end?.checked_add(width));
+            }
+            if end.is_none_or(|end| end > row) {
+                return Err(format!("TFORM{column} cannot be {form} in rows of {row} bytes"));
+            }
+        }
+        Ok(())
     }
 
     /// Checks the header of an image in tiles (FITS standard, section 10.1).
@@ -272,7 +299,7 @@ fn is_structural(keyword: &str) -> bool {
         "SIMPLE", "XTENSION", "BITPIX", "PCOUNT", "GCOUNT", "GROUPS", "TFIELDS", "THEAP", "ZIMAGE",
         "ZCMPTYPE", "ZBITPIX", "ZDITHER0",
     ];
-    const PREFIXES: [&str; 6] = ["NAXIS", "ZNAXIS", "ZTILE", "ZNAME", "ZVAL", "TFORM"];
+    const PREFIXES: [&str; 7] = ["NAXIS", "ZNAXIS", "ZTILE", "ZNAME", "ZVAL", "TFORM", "TBCOL"];
     NAMES.contains(&keyword) || PREFIXES.iter().any(|prefix| keyword.starts_with(prefix))
 }
 
@@ -362,6 +389,19 @@ mod tests {
             (
                 tiles().set("ZBITPIX", -32).card("ZVAL2", 2),
                 "ZVAL2, the bytes per pixel of its tiles of real numbers, is 2",
+            ),
+            (
+                tiles().card("TFIELDS", 2).card("TFORM1", "'1E'").card("TFORM2", "'5B'"),
+                "TFORM2 cannot be '5B' in rows of 8 bytes",
+            ),
+            (tiles().card("TFIELDS", 2).card("TFORM1", "'1E'"), "it has no TFORM2"),
+            (
+                tiles()
+                    .set("XTENSION", "'TABLE'")
+                    .card("TFIELDS", 1)
+                    .card("TFORM1", "'I5'")
+                    .card("TBCOL1", 5),
+                "TFORM1 cannot be 'I5' in rows of 8 bytes",
             ),
             (Hdu::image(8, &[], vec![]).set("PCOUNT", 1), "it has a PCOUNT without any axes"),
             (Hdu::image(8, &[3, 0], vec![]).card("GROUPS", "T"), "it is of random groups"),

@@ -20,6 +20,7 @@
 mod card;
 mod checksum;
 mod edit;
+mod form;
 mod image;
 mod layout;
 mod read;
