@@ -8,7 +8,7 @@ use backdrop_fuzz::targets::TARGETS;
 use backdrop_fuzz::{corpus, scratch};
 
 /// Changes of inputs that are tried with each target, and the most time for them.
-const CHANGES: usize = 1000;
+const CHANGES: usize = 2000;
 const LONGEST: Duration = Duration::from_secs(6);
 
 // One test, since targets use the same files and their memory is counted for the whole process.
