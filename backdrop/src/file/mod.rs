@@ -20,6 +20,7 @@ use ndarray::Array2;
 
 use crate::error::{Error, Result};
 use crate::fits::Kind;
+use crate::geometry::CCD_SIZE;
 use crate::output::{WholeFile, write_whole};
 use crate::quality::UNREADABLE;
 use crate::source::Target;
@@ -274,6 +275,10 @@ impl Model {
                     "the {name} has {rows} x {columns} pixels, not {needed_rows} x {needed_columns}"
                 ));
             }
+        }
+        if self.shape.0 > CCD_SIZE || self.shape.1 > CCD_SIZE {
+            let (rows, columns) = self.shape;
+            return Err(format!("the average frame has {rows} x {columns} pixels, more than a CCD has"));
         }
         for (row, column) in self.jitter_pixels.iter().chain(&self.background_pixels) {
             if *row as usize >= self.shape.0 || *column as usize >= self.shape.1 {

@@ -20,6 +20,7 @@ use super::{BAD, BESIDE_BAD, TimeTerms, UNFITTED};
 use crate::cube::Card;
 use crate::error::{Error, Result};
 use crate::fits::{Column, ImageHdu, Kind, Reader, Values, Writer, decode, write_at};
+use crate::geometry::CCD_SIZE;
 use crate::output::WholeFile;
 use crate::source::Target;
 
@@ -158,6 +159,9 @@ impl Scene {
             let shape = (rows, columns);
             if number == 0 {
                 scene.shape = shape;
+            }
+            if rows > CCD_SIZE || columns > CCD_SIZE {
+                return Err(refused(format!("{cube} is of {rows} x {columns} pixels, more than a CCD has")));
             }
             let same = shape_of(&mut file, bad)? == [rows, columns];
             if !same || shape != scene.shape || components != scene.terms.len() {

@@ -69,6 +69,7 @@ pub(super) fn run(input: &[u8]) {
         Err(error) => return check(&error, &path),
     };
     note("loaded");
+    assert!(model.shape.0 <= 2048 && model.shape.1 <= 2048);
     survives(&model, Format::Fits);
     survives(&model, Format::Npz);
 

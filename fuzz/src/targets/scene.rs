@@ -43,6 +43,7 @@ pub(super) fn run(input: &[u8]) {
     note("loaded");
     assert!(scene.orbits() <= 2);
     assert_eq!(scene.design.dim(), (scene.tstart.len(), scene.terms.len()));
+    assert!(scene.shape.0 <= 2048 && scene.shape.1 <= 2048);
     let last = |length: usize| -> Vec<usize> { (0..length).rev().take(MOST).collect() };
     let (frames, rows, columns) = (last(scene.tstart.len()), last(scene.shape.0), last(scene.shape.1));
     match scene.evaluate(&Cpu::new(), &frames, &rows, &columns) {
