@@ -81,6 +81,12 @@ pub fn cost_of<T>(run: impl FnOnce() -> T) -> (T, Cost) {
     (value, Cost { allocated, resident, time: time.saturating_sub(time_before) })
 }
 
+/// Time of the processor that this process has had.
+#[must_use]
+pub fn time() -> Duration {
+    usage().0
+}
+
 /// Time of the processor, and the most bytes of memory, that the process has had.
 fn usage() -> (Duration, usize) {
     // SAFETY: a structure of integers, for which zero is a value.
