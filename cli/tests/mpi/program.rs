@@ -83,17 +83,17 @@ fn an_error_of_all_ranks_is_said_once() {
     failed(&camera, dir.path(), 2, "invalid value '5' for '--camera <C>'");
 }
 
-/// One rank cannot read the frames, as where one node lacks a file system.
+/// One rank cannot read the table of asteroids, as where one node lacks a file system.
 fn an_error_of_one_rank_ends_all() {
     let dir = with_frames(&[]);
+    let fit = [&["fit", "--mpi", "--out-dir", "."], &FRAMES[..]].concat();
     let mut job = backdrop(2);
-    job.current_dir(dir.path()).args(["fit", "--mpi", "--out-dir", "."]).args(FRAMES);
-    job.args([":", "-n", "1"]).arg(process().get_program()).args(["fit", "--mpi", "--in-dir", "nowhere"]);
+    job.current_dir(dir.path()).args(&fit).args([":", "-n", "1"]);
+    job.arg(process().get_program()).args(&fit).args(["--asteroids", "nowhere.csv"]);
     let ended = run(&mut job);
-    assert_eq!(
-        (ended.code, ended.errors()),
-        (Some(1), vec!["backdrop: error: rank 2: nowhere: no such directory"])
-    );
+    assert_eq!(ended.code, Some(1), "{ended}");
+    assert_eq!(ended.errors().len(), 1, "{ended}");
+    assert!(ended.errors()[0].starts_with("backdrop: error: rank 2: nowhere.csv: "), "{ended}");
     assert_eq!(names(dir.path()), ["frames"]);
 }
 
