@@ -96,7 +96,7 @@ impl SamplePixels {
 /// use ndarray::Array2;
 ///
 /// // All pixels swing as one.
-/// let series = Array2::from_shape_fn((60, 4), |(frame, pixel)| (frame % 5) as f32 * (1 + pixel % 2) as f32);
+/// let series = Array2::from_shape_fn((60, 40), |(frame, pixel)| ((frame % 5) * (1 + pixel % 2)) as f32);
 /// let components = principal_components(&Cpu::new(), &series.view())?;
 /// assert_eq!(components.dim(), (60, 1));
 /// assert!((components[(3, 0)] / components[(4, 0)] - 0.5).abs() < 1e-12);
