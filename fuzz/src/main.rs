@@ -148,7 +148,7 @@ fn fuzz(target: &Target, cli: &Cli) -> io::Result<bool> {
             break;
         }
         let mut command = child(target, directory.path())?;
-        command.args(["--seconds", &left.as_secs().max(1).to_string()]);
+        command.args(["--seconds", &left.as_secs_f64().ceil().to_string()]);
         command.args(["--seed", &cli.seed.wrapping_add(crash << 32).to_string()]);
         if let Some(keep) = &cli.keep {
             command.arg("--keep").arg(keep);
