@@ -32,18 +32,27 @@ pub(super) fn width_in_binary(form: &str) -> Option<u64> {
     let size = match letter {
         'X' => return rest.is_empty().then_some(repeat.div_ceil(8)),
         'L' | 'B' => bare(1)?,
-        // Perhaps with the length of each of several texts.
-        'A' => 1,
+        // Perhaps with the length of each of several texts, by which CFITSIO divides.
+        'A' if rest.is_empty() || rest.parse::<u64>().is_ok_and(|length| length > 0) => 1,
         'I' => bare(2)?,
         'J' | 'E' => bare(4)?,
         'K' | 'D' | 'C' => bare(8)?,
         'M' => bare(16)?,
         // What is somewhere else; here is only where.
-        'P' => 8,
-        'Q' => 16,
+        'P' if is_element(rest) => 8,
+        'Q' if is_element(rest) => 16,
         _ => return None,
     };
     repeat.checked_mul(size)
+}
+
+/// Whether a text is the type of the values of an array, perhaps with the most of them.
+fn is_element(text: &str) -> bool {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let most =
+        |rest: &str| rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).is_some_and(digits);
+    text.strip_prefix(|letter: char| letter.is_ascii_uppercase())
+        .is_some_and(|rest| rest.is_empty() || most(rest))
 }
 
 #[cfg(test)]
@@ -63,6 +72,10 @@ mod tests {
             ("1PE(9)", Some(8)),
             ("1QB", Some(16)),
             (" 1K ", Some(8)),
+            ("1PB", Some(8)),
+            ("1PA0", None),
+            ("A0", None),
+            ("12A-1", None),
             ("1E5", None),
             ("1.5D", None),
             ("", None),
