@@ -123,7 +123,8 @@ impl Writer {
         // They would be of the new column.
         const OF_COLUMNS: [&str; 9] =
             ["TTYPE", "TFORM", "TUNIT", "TDIM", "TSCAL", "TZERO", "TNULL", "TDISP", "TBCOL"];
-        let mut of_column = OF_COLUMNS.iter().map(|name| format!("{name}{number}"));
+        let places = ["1CRV", "2CRV"].iter().map(|name| format!("{name}{number}P"));
+        let mut of_column = OF_COLUMNS.iter().map(|name| format!("{name}{number}")).chain(places);
         if let Some(keyword) = of_column.find(|keyword| self.has(keyword)) {
             return refused(format!("the table has {columns} columns, but a keyword {keyword}"));
         }
