@@ -5,11 +5,12 @@
 //! is `m1 + m2`. [`FrameFitter`] does this for a batch of frames; [`fit`] does it for all frames of
 //! a source, which it reads twice: once for the minimum image that the masks are made from, and
 //! once for the fit. Memory is a fixed number of frames besides the model, whatever the length of the
-//! sector; what is left of sampled pixels in all frames is in a temporary file meanwhile.
+//! sector; weights and what is left of sampled pixels in all frames are in temporary files meanwhile.
 
 mod checkpoint;
 mod fitter;
 mod memory;
+mod model;
 mod passed;
 mod record;
 mod results;
@@ -35,6 +36,7 @@ use crate::source::{FrameSource, OnError};
 pub use checkpoint::Checkpoint;
 pub use fitter::{FLOOR, Fitted, FrameFitter};
 pub use memory::peak_memory;
+pub use model::FittedModel;
 
 /// Frames that must pass the average bitmask for an average frame to be used.
 pub const MIN_AVERAGE_FRAMES: usize = 50;
@@ -195,7 +197,7 @@ pub struct Job<'a> {
 /// # Errors
 /// [`Error::InvalidArgument`] for options that make no sense or if no frame passes the bitmask,
 /// [`Error::NotPositiveDefinite`] if the designs are degenerate, [`Error::Cancelled`] if `progress`
-/// says so, [`Error::Io`] if there is no room for residuals in [`temp_dir`](std::env::temp_dir), and
+/// says so, [`Error::Io`] if there is no room for results in [`temp_dir`](std::env::temp_dir), and
 /// whatever reading a frame can fail with.
 pub fn fit<B: Backend>(
     xp: &B,
@@ -205,13 +207,14 @@ pub fn fit<B: Backend>(
 ) -> Result<(Model, FitReport)> {
     let job = Job { ranks: &Alone, progress, checkpoint: None };
     match fit_on(xp, source, options, &job)? {
-        (Some(model), report) => Ok((model, report)),
+        (Some(model), report) => Ok((model.into_model()?, report)),
         (None, _) => unreachable!("rank 0 has the model"),
     }
 }
 
 /// Fits the background of all frames of a source together with other processes, which all call this
-/// with the same source and options. Rank 0 gets the model, the others `None`.
+/// with the same source and options. Rank 0 gets the model, whose weights need not be in memory, the
+/// others `None`.
 ///
 /// Frames are divided into rounds of `frames_per_batch` for each rank. The result has the same bits
 /// whatever the number of ranks, of threads and `frames_per_batch`, and whether or not it was stopped
@@ -220,6 +223,7 @@ pub fn fit<B: Backend>(
 /// ```
 /// use array_api::Cpu;
 /// use backdrop::communicator::{Alone, threads};
+/// use backdrop::file::{Format, Model};
 /// use backdrop::fit::{Checkpoint, FitOptions, Job, fit_on};
 /// use backdrop::progress::Silent;
 /// use backdrop::simulate::{Simulation, SimulationSettings};
@@ -235,19 +239,22 @@ pub fn fit<B: Backend>(
 /// });
 /// let mut models = models.into_iter();
 /// let (first, second) = (models.next().transpose()?.flatten(), models.next().transpose()?.flatten());
-/// assert!(first.is_some() && second.is_none());
+/// assert!(second.is_none());
+/// let first = first.expect("rank 0 has it").into_model()?;
 ///
 /// // All frames are in the checkpoint now; one process makes the model of them.
 /// let job = Job { ranks: &Alone, progress: &Silent, checkpoint: Some(&checkpoint) };
 /// let (model, report) = fit_on(&Cpu::new(), &source, &options, &job)?;
 /// assert_eq!(report.resumed, 5);
-/// assert!(model == first);
+/// let path = dir.path().join("model.fits");
+/// model.expect("there is no other rank").save(&path, Format::Fits, false)?;
+/// assert_eq!(Model::load(&path)?.weights2, first.weights2);
 /// checkpoint.remove()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
-/// As [`fit`], but that residuals are kept in the directory of the checkpoint if there is one;
+/// As [`fit`], but that results are kept in the directory of the checkpoint if there is one;
 /// [`Error::OnRank`] if another rank fails; [`Error::Checkpoint`] and [`Error::Io`] if the checkpoint
 /// cannot be used or written.
 pub fn fit_on<B: Backend>(
@@ -255,7 +262,7 @@ pub fn fit_on<B: Backend>(
     source: &dyn FrameSource,
     options: &FitOptions,
     job: &Job,
-) -> Result<(Option<Model>, FitReport)> {
+) -> Result<(Option<FittedModel>, FitReport)> {
     check(options)?;
     run::run(xp, source, options, job)
 }

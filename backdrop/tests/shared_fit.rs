@@ -9,7 +9,7 @@ use array_api::Cpu;
 use backdrop::communicator::{Alone, Communicator, threads};
 use backdrop::error::{Error, Result};
 use backdrop::file::Model;
-use backdrop::fit::{Checkpoint, FitOptions, FitReport, Job, fit, fit_on};
+use backdrop::fit::{Checkpoint, FitOptions, FitReport, FittedModel, Job, fit, fit_on};
 use backdrop::progress::{Progress, Silent};
 use backdrop::quality::UNREADABLE;
 use backdrop::simulate::{Simulation, SimulationSettings};
@@ -52,7 +52,7 @@ fn on_ranks(
     source: &(dyn FrameSource + Sync),
     options: &FitOptions,
     checkpoint: Option<&Checkpoint>,
-) -> Vec<Result<(Option<Model>, FitReport)>> {
+) -> Vec<Result<(Option<FittedModel>, FitReport)>> {
     threads(size, |ranks| fit_on(&Cpu::new(), source, options, &Job { ranks, progress: &Silent, checkpoint }))
 }
 
@@ -134,7 +134,11 @@ fn any_number_of_ranks_gives_the_bits_of_one() {
     for (size, batch) in [(1, 5), (2, 4), (3, 7), (4, 1), (5, 64)] {
         let mut results = on_ranks(size, &sky, &options(&sky, batch), None).into_iter();
         let (model, report) = results.next().unwrap().unwrap();
-        assert_eq!(bits(&model.unwrap()), bits(&alone), "{size} ranks, batches of {batch}");
+        assert_eq!(
+            bits(&model.unwrap().into_model().unwrap()),
+            bits(&alone),
+            "{size} ranks, batches of {batch}"
+        );
         assert_eq!(report.ranks.len(), size);
         assert_eq!(report.ranks.iter().map(|rank| rank.frames).sum::<usize>(), report.fitted);
         assert!(report.ranks.iter().all(|rank| batch == 64 || rank.frames > 0));
@@ -172,12 +176,12 @@ fn a_fit_that_was_stopped_goes_on_with_other_ranks_and_batches() {
     let (model, report) = results.next().unwrap().unwrap();
     assert!((40..report.fitted).contains(&report.resumed), "{}", report.resumed);
     assert_eq!(report.ranks.iter().map(|rank| rank.frames).sum::<usize>(), report.fitted - report.resumed);
-    assert_eq!(bits(&model.unwrap()), bits(&alone));
+    assert_eq!(bits(&model.unwrap().into_model().unwrap()), bits(&alone));
     // All is in the checkpoint: nothing is fitted again.
     let job = Job { ranks: &Alone, progress: &Silent, checkpoint: Some(&checkpoint) };
     let broken: Vec<(usize, usize)> = (0..59).map(|frame| (frame, 0)).collect();
     let (model, report) = fit_on(&Cpu::new(), &Broken::new(&sky, &broken), &options(&sky, 3), &job).unwrap();
-    assert_eq!((report.resumed, bits(&model.unwrap())), (report.fitted, bits(&alone)));
+    assert_eq!((report.resumed, bits(&model.unwrap().into_model().unwrap())), (report.fitted, bits(&alone)));
 }
 
 #[test]
@@ -233,7 +237,7 @@ fn frames_that_cannot_be_read_are_skipped_when_asked_for() {
         let broken = Broken::new(&sky, &lost);
         let mut results = on_ranks(size, &broken, &skipping(batch), None).into_iter();
         let (model, report) = results.next().unwrap().unwrap();
-        let model = model.unwrap();
+        let model = model.unwrap().into_model().unwrap();
         let reasons: Vec<(usize, String)> = report.unreadable.clone().into_iter().collect();
         let expected = [3, 11, 23, 24, 50].map(|frame| (frame, format!("frame {frame} is lost")));
         assert_eq!(reasons, expected);

@@ -23,9 +23,9 @@
 
 use std::path::Path;
 
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 
-use super::{Model, not_a_model};
+use super::{Model, Rows, not_a_model};
 use crate::cube::Card;
 use crate::design::Preset;
 use crate::error::{Error, Result};
@@ -42,12 +42,9 @@ const STAR: u8 = 1;
 /// Bit of `MASKS` for pixels that the saturation mask drops.
 const SATURATED: u8 = 2;
 
-/// Numbers that are written at once.
-const PART: usize = 1 << 17;
-
 /// Writes the file, which appears whole or not at all. The images of real numbers, which are nearly all
 /// of it, go to the disk in parts; the rest is put together in memory before.
-pub(super) fn save(model: &Model, path: &Path, overwrite: bool) -> Result<()> {
+pub(super) fn save(model: &Model, weights: [&dyn Rows; 2], path: &Path, overwrite: bool) -> Result<()> {
     let mut file = WholeFile::create(path, overwrite)?;
     let mut others = Writer::new(path)?;
     write_head(&mut others, model)?;
@@ -55,7 +52,7 @@ pub(super) fn save(model: &Model, path: &Path, overwrite: bool) -> Result<()> {
     write_tables(&mut others, model)?;
 
     let mut end = head as u64;
-    for image in images(model) {
+    for image in images(model, weights) {
         end = image.save(&mut file, end)?;
     }
     let others = others.bytes()?;
@@ -67,23 +64,23 @@ pub(super) fn save(model: &Model, path: &Path, overwrite: bool) -> Result<()> {
 /// An image of the model and what its header says.
 struct ModelImage<'a> {
     name: &'static str,
-    pixels: &'a Array2<f64>,
+    pixels: &'a dyn Rows,
     unit: Option<&'static str>,
     comments: &'static [&'static str],
 }
 
 /// The images between the first tables and the others.
-fn images(model: &Model) -> [ModelImage<'_>; 5] {
+fn images<'a>(model: &'a Model, [weights1, weights2]: [&'a dyn Rows; 2]) -> [ModelImage<'a>; 5] {
     let rows = |name, pixels, comments| ModelImage { name, pixels, unit: None, comments };
     [
         rows(
             "WEIGHTS1",
-            &model.weights1,
+            weights1,
             &["Weights of the design matrix A1 for log10 of the flux, a row a frame."],
         ),
         rows(
             "WEIGHTS2",
-            &model.weights2,
+            weights2,
             &["Weights of the design matrix A2 for the residual flux, a row a frame."],
         ),
         rows("JITTER", &model.jitter, &["Jitter components, a row a frame, from the pixels in JITPIX."]),
@@ -102,14 +99,14 @@ impl ModelImage<'_> {
     fn save(&self, file: &mut WholeFile, start: u64) -> Result<u64> {
         let mut cards = vec![Card::text("EXTNAME", self.name, "name of this HDU")];
         cards.extend(self.unit.map(|unit| Card::text("BUNIT", unit, "physical units of image data")));
-        let (_, columns) = self.pixels.dim();
-        let mut image = ImageHdu::new::<f64>(start, self.pixels.shape(), &cards, self.comments);
+        let (rows, columns) = self.pixels.shape();
+        let mut image = ImageHdu::new::<f64>(start, &[rows, columns], &cards, self.comments);
         let mut written = 0;
-        for rows in self.pixels.axis_chunks_iter(Axis(0), (PART / columns.max(1)).max(1)) {
-            let pixels: Vec<f64> = rows.iter().copied().collect();
-            image.write(file, written, &pixels)?;
+        self.pixels.in_parts(&mut |pixels| {
+            image.write(file, written, pixels)?;
             written += pixels.len();
-        }
+            Ok(())
+        })?;
         image.finish(file)?;
         Ok(image.end())
     }
@@ -368,6 +365,7 @@ fn whole_number(value: f64) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Format;
     use super::super::tests::{empty, model};
     use super::*;
 
@@ -375,9 +373,11 @@ mod tests {
     fn in_memory(model: &Model) -> Vec<u8> {
         let mut file = Writer::new(Path::new("model")).unwrap();
         write_head(&mut file, model).unwrap();
-        for image in images(model) {
-            let pixels: Vec<f64> = image.pixels.iter().copied().collect();
-            file.image(image.name, image.pixels.shape(), &pixels).unwrap();
+        for image in images(model, [&model.weights1, &model.weights2]) {
+            let (rows, columns) = image.pixels.shape();
+            let mut pixels = vec![0.0; rows * columns];
+            image.pixels.read(0..rows, &mut pixels).unwrap();
+            file.image(image.name, &[rows, columns], &pixels).unwrap();
             if let Some(unit) = image.unit {
                 file.text("BUNIT", unit, "physical units of image data").unwrap();
             }
@@ -392,7 +392,7 @@ mod tests {
     #[test]
     fn the_file_has_the_bytes_that_cfitsio_gives_it() {
         // More than one part, the last of which is short, and columns that lie next to one another.
-        let frames = PART / 50 + 7;
+        let frames = (1 << 17) / 50 + 7;
         let numbers = |frame: usize, column: usize| ((frame * 1001 + column) as f64).sin() * 1e3;
         let long = Model {
             tstart: (0..frames).map(|frame| frame as f64).collect(),
@@ -409,7 +409,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("model.fits");
         for model in [model(), empty(), long] {
-            save(&model, &path, true).unwrap();
+            model.save(&path, Format::Fits, true).unwrap();
             let (found, expected) = (std::fs::read(&path).unwrap(), in_memory(&model));
             let difference = found.iter().zip(&expected).position(|(a, b)| a != b);
             assert_eq!((difference, found.len()), (None, expected.len()));

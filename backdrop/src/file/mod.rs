@@ -10,6 +10,7 @@
 
 pub mod fits;
 pub mod npz;
+mod rows;
 
 #[cfg(test)]
 mod tests;
@@ -18,10 +19,12 @@ use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 
+pub(crate) use rows::Rows;
+
 use crate::error::{Error, Result};
 use crate::fits::Kind;
 use crate::geometry::CCD_SIZE;
-use crate::output::{WholeFile, write_whole};
+use crate::output::WholeFile;
 use crate::quality::UNREADABLE;
 use crate::source::Target;
 
@@ -192,15 +195,29 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if the parts of the model contradict one another;
-    /// as [`check_output`](Self::check_output) and [`write_whole`].
+    /// as [`check_output`](Self::check_output), and [`Error::Io`] if the disk is full.
     pub fn save(&self, path: &Path, format: Format, overwrite: bool) -> Result<()> {
+        self.save_with([&self.weights1, &self.weights2], path, format, overwrite)
+    }
+
+    /// Writes the model with weights of A1 and A2 that are not its own.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save), and those of the weights.
+    pub(crate) fn save_with(
+        &self,
+        weights: [&dyn Rows; 2],
+        path: &Path,
+        format: Format,
+        overwrite: bool,
+    ) -> Result<()> {
         Self::check_output(path, overwrite)?;
-        self.check().map_err(|reason| {
+        self.check(weights.map(|weights| weights.shape().0)).map_err(|reason| {
             Error::InvalidArgument(format!("{}: no model to save: {reason}", path.display()))
         })?;
         match format {
-            Format::Fits => fits::save(self, path, overwrite),
-            Format::Npz => write_whole(path, &npz::write(self, path)?, overwrite),
+            Format::Fits => fits::save(self, weights, path, overwrite),
+            Format::Npz => npz::save(self, weights, path, overwrite),
         }
     }
 
@@ -219,7 +236,8 @@ impl Model {
             Kind::Gzip => return Err(not_a_model(path, "it is compressed by gzip; unpack it")),
             Kind::Other => return Err(not_a_model(path, "neither FITS nor npz")),
         };
-        model.check().map_err(|reason| not_a_model(path, reason))?;
+        let rows = [model.weights1.nrows(), model.weights2.nrows()];
+        model.check(rows).map_err(|reason| not_a_model(path, reason))?;
         Ok(model)
     }
 
@@ -237,8 +255,8 @@ impl Model {
         if self.target == data { Ok(()) } else { Err(Error::WrongTarget { model: self.target, data }) }
     }
 
-    /// What contradicts what, if anything does.
-    fn check(&self) -> std::result::Result<(), String> {
+    /// What contradicts what, if anything does, with so many rows of weights of A1 and A2.
+    fn check(&self, [weights1, weights2]: [usize; 2]) -> std::result::Result<(), String> {
         let Target { sector: _, camera, ccd } = self.target;
         if !(1..=4).contains(&camera) || !(1..=4).contains(&ccd) {
             return Err(format!("there is no {}", self.target));
@@ -247,8 +265,8 @@ impl Model {
         for (name, rows) in [
             ("tstop", self.tstop.len()),
             ("quality", self.quality.len()),
-            ("weights1", self.weights1.nrows()),
-            ("weights2", self.weights2.nrows()),
+            ("weights1", weights1),
+            ("weights2", weights2),
             ("jitter", self.jitter.nrows()),
             ("background", self.background.nrows()),
             ("scatter", self.scatter.len()),

@@ -22,17 +22,18 @@
 //! ```
 
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read};
+use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::Path;
 
 use ndarray::{Array1, Array2, ArrayView1, Dimension, Ix1, Ix2, aview1};
-use ndarray_npy::{NpzWriter, ReadNpyExt, ReadableElement, WriteNpzError};
+use ndarray_npy::{NpzWriter, ReadNpyExt, ReadableElement, WriteNpyError, WriteNpyExt, WriteNpzError};
 use serde::{Deserialize, Serialize};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::{Model, not_a_model};
+use super::{Model, Rows, not_a_model};
 use crate::error::{Error, Result};
+use crate::output::WholeFile;
 use crate::source::Target;
 
 /// Deflate makes at most 1032 bytes of one (zlib, technical details), so an entry
@@ -66,8 +67,8 @@ struct Metadata {
     input_files: Vec<String>,
 }
 
-/// Builds the file in memory; errors name `path`.
-pub(super) fn write(model: &Model, path: &Path) -> Result<Vec<u8>> {
+/// Writes the file, which appears whole or not at all. Weights go to the disk in parts.
+pub(super) fn save(model: &Model, weights: [&dyn Rows; 2], path: &Path, overwrite: bool) -> Result<()> {
     let Target { sector, camera, ccd } = model.target;
     let metadata = Metadata {
         sector,
@@ -88,18 +89,22 @@ pub(super) fn write(model: &Model, path: &Path) -> Result<Vec<u8>> {
     };
     let metadata = serde_json::to_vec_pretty(&metadata)
         .map_err(|error| Error::Io { path: path.to_owned(), source: error.into() })?;
-    archive(model, &metadata).map_err(|error| {
-        let source = std::io::Error::other(error);
-        Error::Io { path: path.to_owned(), source }
-    })
+    let file = WholeFile::create(path, overwrite)?;
+    archive(model, weights, &metadata, file).map_err(io_error).map_err(Error::io(path))?.finish()
 }
 
-fn archive(model: &Model, metadata: &[u8]) -> std::result::Result<Vec<u8>, WriteNpzError> {
-    let mut file = NpzWriter::new(Cursor::new(Vec::new()));
-    file.add_array("arr_0", &model.weights1)?;
-    file.add_array("arr_1", &model.weights2)?;
-    file.add_array("weights_basic", &model.weights1)?;
-    file.add_array("weights_full", &model.weights2)?;
+fn archive<W: Write + Seek>(
+    model: &Model,
+    weights: [&dyn Rows; 2],
+    metadata: &[u8],
+    file: W,
+) -> std::result::Result<W, WriteNpzError> {
+    let [weights1, weights2] = weights.map(Streamed);
+    let mut file = NpzWriter::new(file);
+    file.add_array("arr_0", &weights1)?;
+    file.add_array("arr_1", &weights2)?;
+    file.add_array("weights_basic", &weights1)?;
+    file.add_array("weights_full", &weights2)?;
     file.add_array("tstart", &aview1(&model.tstart))?;
     file.add_array("tstop", &aview1(&model.tstop))?;
     file.add_array("quality", &aview1(&model.quality))?;
@@ -112,7 +117,47 @@ fn archive(model: &Model, metadata: &[u8]) -> std::result::Result<Vec<u8>, Write
     file.add_array("star_mask", &model.star_mask)?;
     file.add_array("saturation_mask", &model.saturation_mask)?;
     file.add_array("metadata", &ArrayView1::from(metadata))?;
-    Ok(file.finish()?.into_inner())
+    file.finish()
+}
+
+/// The error of the system that writing an archive has failed with, as far as there is one.
+fn io_error(error: WriteNpzError) -> io::Error {
+    match error {
+        WriteNpzError::Zip(ZipError::Io(error)) | WriteNpzError::Npy(WriteNpyError::Io(error)) => error,
+        error => io::Error::other(error),
+    }
+}
+
+/// Rows that are written without being in memory all at once.
+struct Streamed<'a>(&'a dyn Rows);
+
+impl WriteNpyExt for Streamed<'_> {
+    fn write_npy<W: Write>(&self, mut writer: W) -> std::result::Result<(), WriteNpyError> {
+        let (rows, columns) = self.0.shape();
+        writer.write_all(&npy_header(rows, columns))?;
+        let written = self.0.in_parts(&mut |part| {
+            let bytes: Vec<u8> = part.iter().flat_map(|number| number.to_le_bytes()).collect();
+            writer.write_all(&bytes).map_err(Error::io(Path::new("")))
+        });
+        match written {
+            // The path is added where it is known.
+            Err(Error::Io { source, .. }) => Err(source.into()),
+            written => written.map_err(|error| io::Error::other(error).into()),
+        }
+    }
+}
+
+/// The header of an array of double precision in row-major order (NumPy Enhancement Proposal 1).
+fn npy_header(rows: usize, columns: usize) -> Vec<u8> {
+    /// Data begin at a multiple of this.
+    const ALIGNMENT: usize = 64;
+    const PREFIX: usize = 10;
+    let mut text = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({rows}, {columns})}}");
+    // With at least one blank, as NumPy pads it.
+    let length = (PREFIX + text.len() + 2).next_multiple_of(ALIGNMENT) - PREFIX;
+    text.extend(std::iter::repeat_n(' ', length - 1 - text.len()));
+    text.push('\n');
+    [b"\x93NUMPY\x01\x00".as_slice(), &(length as u16).to_le_bytes(), text.as_bytes()].concat()
 }
 
 fn positions(pixels: &[(u32, u32)]) -> Array2<u32> {
@@ -266,4 +311,21 @@ fn brief(error: &impl std::fmt::Display) -> String {
     let message = error.to_string();
     let letters = message.lines().next().unwrap_or_default().chars().take(LONGEST);
     letters.map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_written_as_the_library_writes_an_array() {
+        let shapes = [(0, 3), (3, 0), (1, 1), (2, 7), (1000, 200), (1, 300_000), (100_000, 1)];
+        for (rows, columns) in shapes.into_iter().chain((0..70).map(|digits| (0, 10_usize.pow(digits / 4)))) {
+            let table = Array2::from_shape_fn((rows, columns), |(row, column)| (row * 1000 + column) as f64);
+            let (mut streamed, mut whole) = (Vec::new(), Vec::new());
+            Streamed(&table).write_npy(&mut streamed).unwrap();
+            table.write_npy(&mut whole).unwrap();
+            assert!(streamed == whole, "{rows} x {columns}");
+        }
+    }
 }

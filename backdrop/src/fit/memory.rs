@@ -15,12 +15,15 @@ const EIGEN_MATRICES: u64 = 6;
 /// Blocks of the pixels' series that are in memory at once.
 const EIGEN_BLOCKS: u64 = 64 << 20;
 
-/// The program itself, and what its tiles and threads take.
-const FIXED: u64 = 40 << 20;
+/// Times, names, components and the like, in bytes for each frame.
+const BYTES_PER_FRAME: u64 = 500;
+
+/// The program itself, what its tiles and threads take, and results that are few enough to be in memory.
+const FIXED: u64 = 64 << 20;
 
 /// The most bytes that a fit of so many frames of `shape` (rows, columns) is expected to take on the
-/// rank that makes the model, on a CPU. Only the weights, 26 kB a frame with the standard preset, grow
-/// with the number of frames.
+/// rank that makes the model, on a CPU. It does not grow with the number of frames once there are more of
+/// them than sampled pixels; what grows are times, names and components, 0.5 kB a frame.
 ///
 /// ```
 /// use backdrop::fit::{FitOptions, peak_memory};
@@ -28,15 +31,14 @@ const FIXED: u64 = 40 << 20;
 /// let options = FitOptions::default();
 /// let bytes = |frames| peak_memory(&options, (2048, 2048), frames);
 /// assert!(bytes(16) < 1_000_000_000);
-/// assert_eq!(bytes(11_000) - bytes(10_000), 1000 * 8 * (77 + 3122));
+/// assert_eq!(bytes(11_000) - bytes(10_000), 1000 * 500);
 /// ```
 #[must_use]
 pub fn peak_memory(options: &FitOptions, shape: (usize, usize), frames: usize) -> u64 {
     let [pixels, frames, batch, samples] =
         [shape.0 * shape.1, frames, options.frames_per_batch.min(frames), options.sample_pixels]
             .map(|count| count as u64);
-    let [n1, n2] = [&options.design1, &options.design2].map(|design| design.columns() as u64);
-    let weights = 8 * (n1 + n2) * frames;
+    let n2 = options.design2.columns() as u64;
     // One batch is read while another is fitted.
     let fit = MATRICES * 8 * n2 * n2 + BYTES_PER_PIXEL * pixels + 2 * 4 * batch * pixels;
     let n = frames.min(samples);
@@ -45,5 +47,5 @@ pub fn peak_memory(options: &FitOptions, shape: (usize, usize), frames: usize) -
     } else {
         EIGEN_MATRICES * 8 * n * n + EIGEN_BLOCKS
     };
-    FIXED + weights + fit.max(components)
+    FIXED + BYTES_PER_FRAME * frames + fit.max(components)
 }

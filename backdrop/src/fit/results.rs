@@ -8,8 +8,9 @@ use ndarray::Array2;
 
 use super::FitReport;
 use super::fitter::Fitted;
+use super::model::FittedModel;
 use super::record::{FrameFit, Record};
-use super::spool::Spool;
+use super::spool::{FrameRows, Spool};
 use crate::components::{MIN_COMPONENT_FRAMES, SamplePixels, Series, components_of};
 use crate::error::Result;
 use crate::file::Model;
@@ -34,18 +35,18 @@ pub(super) fn records(frames: &[usize], fitted: &Fitted, samples: &SamplePixels)
     frames.iter().enumerate().map(record).collect()
 }
 
-/// The results of all frames. Residuals are kept in single precision, the frames' own: 40 kB a frame
-/// with 5000 pixels of each kind, for which there is a temporary file. The weights, 26 kB a frame with
-/// the standard preset, are in memory: they are the model.
+/// The results of all frames. There are temporary files for weights, 26 kB a frame with the standard
+/// preset, and for residuals in single precision, the frames' own: 40 kB a frame with 5000 pixels of
+/// each kind.
 pub(super) struct Results {
     /// The frames that are to be fitted, in order.
     frames: Vec<usize>,
     /// Which of them have a result.
     done: Vec<bool>,
-    weights1: Array2<f64>,
-    weights2: Array2<f64>,
+    /// Of shape (frames to be fitted, columns) for A1 and A2.
+    weights: [Spool<f64>; 2],
     /// Of shape (frames to be fitted, pixels), jitter pixels first; NaN where a pixel has no value.
-    residuals: Spool,
+    residuals: Spool<f32>,
     /// For all frames.
     scatter: Vec<f64>,
     /// Frames that could not be read, and why.
@@ -55,10 +56,10 @@ pub(super) struct Results {
 
 impl Results {
     /// Room for the results of some `fitted` frames of all, whose designs have so many columns.
-    /// Residuals are spooled in `directory`.
+    /// What is large is spooled in `directory`.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::error::Error::Io) if they cannot be.
+    /// [`Error::Io`](crate::error::Error::Io) if it cannot be.
     pub(super) fn new(
         all: usize,
         fitted: Vec<usize>,
@@ -69,8 +70,7 @@ impl Results {
         let pixels = samples.jitter.len() + samples.background.len();
         Ok(Self {
             done: vec![false; fitted.len()],
-            weights1: Array2::from_elem((all, n1), f64::NAN),
-            weights2: Array2::from_elem((all, n2), f64::NAN),
+            weights: [Spool::new(fitted.len(), n1, directory)?, Spool::new(fitted.len(), n2, directory)?],
             residuals: Spool::new(fitted.len(), pixels, directory)?,
             scatter: vec![f64::NAN; all],
             frames: fitted,
@@ -87,21 +87,19 @@ impl Results {
     /// Takes the result of a frame, and tells whether it is one that was waited for.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::error::Error::Io) if its residuals cannot be written.
+    /// [`Error::Io`](crate::error::Error::Io) if it cannot be written.
     pub(super) fn insert(&mut self, record: Record) -> Result<bool> {
         let Ok(row) = self.frames.binary_search(&record.frame()) else { return Ok(false) };
         match record {
             Record::Fitted(fit) => {
                 let sizes = (fit.weights1.len(), fit.weights2.len(), fit.residuals.len());
-                let expected = (self.weights1.ncols(), self.weights2.ncols(), self.residuals.columns());
+                let [weights1, weights2] = &mut self.weights;
+                let expected = (weights1.columns(), weights2.columns(), self.residuals.columns());
                 if self.done[row] || sizes != expected {
                     return Ok(false);
                 }
-                for (to, weights) in
-                    [(&mut self.weights1, &fit.weights1), (&mut self.weights2, &fit.weights2)]
-                {
-                    to.row_mut(fit.frame).iter_mut().zip(weights).for_each(|(to, &weight)| *to = weight);
-                }
+                weights1.write(row, &fit.weights1)?;
+                weights2.write(row, &fit.weights2)?;
                 self.residuals.write(row, &fit.residuals)?;
                 self.scatter[fit.frame] = fit.scatter;
                 self.non_positive_pixels += fit.non_positive_pixels;
@@ -124,13 +122,13 @@ impl Results {
         report.fitted -= self.unreadable.len();
     }
 
-    /// Puts weights, components (or the pixels' series, with few frames) and scatter into a model.
+    /// Adds weights, components (or the pixels' series, with few frames) and scatter to a model.
     pub(super) fn into_model<B: Backend>(
-        mut self,
+        self,
         xp: &B,
         samples: SamplePixels,
-        model: &mut Model,
-    ) -> Result<()> {
+        mut model: Model,
+    ) -> Result<FittedModel> {
         for &(frame, _) in &self.unreadable {
             model.quality[frame] |= UNREADABLE;
         }
@@ -142,7 +140,7 @@ impl Results {
             }
         }
         let all = model.tstart.len();
-        let mut series = |pixels: Range<usize>| -> Result<Array2<f64>> {
+        let series = |pixels: Range<usize>| -> Result<Array2<f64>> {
             let mut part = self.residuals.part(&rows, pixels);
             let fitted = if frames.len() >= MIN_COMPONENT_FRAMES {
                 components_of(xp, &mut part)?
@@ -165,7 +163,9 @@ impl Results {
         model.jitter_pixels = samples.jitter;
         model.background_pixels = samples.background;
         model.scatter = self.scatter;
-        (model.weights1, model.weights2) = (self.weights1, self.weights2);
-        Ok(())
+        let mut rows_of_frames = vec![None; all];
+        frames.iter().zip(&rows).for_each(|(&frame, &row)| rows_of_frames[frame] = Some(row));
+        let weights = self.weights.map(|weights| FrameRows::new(weights, rows_of_frames.clone()));
+        Ok(FittedModel::new(model, weights))
     }
 }

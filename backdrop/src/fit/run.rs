@@ -7,6 +7,7 @@ use array_api::{Array, Backend};
 use ndarray::Array2;
 
 use super::checkpoint::{Description, Log};
+use super::model::FittedModel;
 use super::record::Record;
 use super::results::{Results, records};
 use super::survey::{PixelSet, Survey, used, without};
@@ -16,7 +17,6 @@ use crate::asteroids::Asteroids;
 use crate::components::SamplePixels;
 use crate::design::DesignMatrix;
 use crate::error::{Error, Result};
-use crate::file::Model;
 use crate::geometry::Window;
 use crate::mask::Masks;
 use crate::output::dir_of;
@@ -29,7 +29,7 @@ pub(super) fn run<B: Backend>(
     source: &dyn FrameSource,
     options: &FitOptions,
     job: &Job,
-) -> Result<(Option<Model>, FitReport)> {
+) -> Result<(Option<FittedModel>, FitReport)> {
     let together = Together::new(job.ranks);
     let mut report = FitReport::default();
     let mut log = together.agree(open_log(xp, source, options, job))?;
@@ -64,8 +64,7 @@ pub(super) fn run<B: Backend>(
     let average = fitter.average()?;
     drop(fitter);
     let start = Instant::now();
-    let mut model = survey.into_model(xp, source, options, masks, average);
-    results.into_model(xp, samples, &mut model)?;
+    let model = results.into_model(xp, samples, survey.into_model(xp, source, options, masks, average))?;
     report.components_time = start.elapsed();
     Ok((Some(model), report))
 }
@@ -94,7 +93,7 @@ fn open_log<B: Backend>(
     }
 }
 
-/// Where residuals are kept: beside the checkpoint, which takes more room, or where temporary files are.
+/// Where results are kept meanwhile: beside the checkpoint, which takes more room, or where temporary files are.
 fn spool_directory(job: &Job) -> PathBuf {
     job.checkpoint.map_or_else(std::env::temp_dir, |checkpoint| dir_of(checkpoint.path()).to_owned())
 }

@@ -64,14 +64,6 @@ pub(super) fn used(source: &dyn FrameSource, options: &FitOptions) -> usize {
     source.frames().len().min(limit)
 }
 
-/// An array that could be made.
-fn as_array<T, B: Backend>(array: &mut array_api::Result<Array<T, B>>) -> Result<&mut Array<T, B>>
-where
-    T: array_api::Element,
-{
-    array.as_mut().map_err(|error| Error::Array(error.clone()))
-}
-
 /// An image of its pixels; NaN where it has no value.
 fn image_of(pixels: Vec<f32>, shape: (usize, usize)) -> Array2<f32> {
     match Array2::from_shape_vec(shape, pixels) {
@@ -153,13 +145,12 @@ impl Survey {
         let (rows, columns) = source.shape();
         let frames: Vec<usize> = (0..used(source, options)).collect();
         let mut found = Found::default();
-        let mut minimum = Array::full(xp, &[rows * columns], f32::INFINITY);
+        let mut minimum: Option<Array<f32, B>> = None;
         // The masks need some image: until a frame passes the average bitmask, those that are
         // fitted make do.
-        let mut substitute = minimum.clone();
+        let mut substitute = None;
         let mut asteroids = PassedPixels::new(options, &source.frames()[..frames.len()], (rows, columns));
         let mut look = |frame: usize, mut pixels: Vec<f32>| -> Result<()> {
-            let (minimum, substitute) = (as_array(&mut minimum)?, as_array(&mut substitute)?);
             let non_finite = pixels.iter().filter(|pixel| !pixel.is_finite()).count();
             let mut flags = 0;
             if 2 * non_finite > pixels.len() {
@@ -187,11 +178,11 @@ impl Survey {
                 }
                 let mut image = Array::from_vec(xp, pixels, &[rows * columns])?;
                 image.nan_to_num_assign(f32::INFINITY, f32::INFINITY, f32::INFINITY)?;
-                if good {
-                    minimum.minimum_assign(&image)?;
-                    found.averaged += 1;
-                } else {
-                    substitute.minimum_assign(&image)?;
+                found.averaged += usize::from(good);
+                let darkest = if good { &mut minimum } else { &mut substitute };
+                match darkest {
+                    Some(darkest) => darkest.minimum_assign(&image)?,
+                    None => *darkest = Some(image),
                 }
             }
             Ok(())
@@ -238,9 +229,11 @@ impl Survey {
         found.unreadable = unreadable;
 
         let found = together.share(found)?;
-        let image = if found.averaged > 0 { minimum } else { substitute };
-        let image = together.agree(image.and_then(|image| image.to_vec()).map_err(Error::from));
-        let mut image = image?;
+        let image = match if found.averaged > 0 { minimum } else { substitute } {
+            Some(image) => image.to_vec().map_err(Error::from),
+            None => Ok(vec![f32::INFINITY; rows * columns]),
+        };
+        let mut image = together.agree(image)?;
         together.ranks().minimum(&mut image)?;
         asteroids.share(together.ranks())?;
         let mut minimum = image_of(image, (rows, columns));

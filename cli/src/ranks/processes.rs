@@ -17,6 +17,9 @@ use mpi::{Count, Tag, Threading};
 /// The most bytes that one call of MPI carries.
 pub(crate) const MAX_BYTES: usize = 1 << 30;
 
+/// Values whose minimum is found at once.
+const MINIMUM_PART: usize = 1 << 16;
+
 /// What a job ends with after a panic: the exit code of a Rust program that panics.
 pub(crate) const PANICKED: i32 = 101;
 
@@ -241,12 +244,15 @@ impl Communicator for Processes {
     }
 
     fn minimum(&self, values: &mut [f32]) -> Result<()> {
-        // As integers, -0 is less than 0, and the result does not depend on who is asked first.
-        for part in values.chunks_mut(self.max_bytes / size_of::<f32>()) {
-            let own: Vec<i32> = part.iter().map(|value| ordered(value.to_bits().cast_signed())).collect();
-            let mut smallest = vec![0_i32; own.len()];
-            self.world.all_reduce_into(&own[..], &mut smallest[..], SystemOperation::min());
-            for (value, &least) in part.iter_mut().zip(&smallest) {
+        // As integers, -0 is less than 0, and the result does not depend on who is asked first. In parts
+        // that stay in the cache.
+        let length = MINIMUM_PART.min(self.max_bytes / size_of::<f32>());
+        let (mut own, mut smallest) = (vec![0_i32; length], vec![0_i32; length]);
+        for part in values.chunks_mut(length) {
+            let (own, smallest) = (&mut own[..part.len()], &mut smallest[..part.len()]);
+            own.iter_mut().zip(&*part).for_each(|(own, value)| *own = ordered(value.to_bits().cast_signed()));
+            self.world.all_reduce_into(&*own, smallest, SystemOperation::min());
+            for (value, &least) in part.iter_mut().zip(&*smallest) {
                 *value = f32::from_bits(ordered(least).cast_unsigned());
             }
         }

@@ -73,7 +73,7 @@ fn fitted(sky: &Simulation, options: &FitOptions, path: &Path) -> Result<(Model,
     let checkpoint = Checkpoint::beside(path, false);
     let job = Job { ranks: &Alone, progress: &Silent, checkpoint: Some(&checkpoint) };
     let (model, report) = fit_on(&Cpu::new(), sky, options, &job)?;
-    Ok((model.expect("rank 0 has the model"), report.resumed))
+    Ok((model.expect("rank 0 has the model").into_model()?, report.resumed))
 }
 
 pub(super) fn run(input: &[u8]) {

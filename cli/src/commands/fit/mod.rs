@@ -10,7 +10,7 @@ use array_api::{Device, dispatch};
 use backdrop::asteroids::Asteroids;
 use backdrop::ffi::{FfiHeader, FfiSource, OpenOptions, Unreadable, find_ffis};
 use backdrop::file::{Format, Model, file_name};
-use backdrop::fit::{Checkpoint, FitOptions, FitReport, Job, fit_on};
+use backdrop::fit::{Checkpoint, FitOptions, FitReport, FittedModel, Job, fit_on};
 use backdrop::source::FrameSource;
 
 use super::{device, make_dir, speak_as};
@@ -63,7 +63,7 @@ struct Ccd<'a> {
 /// A model that was saved.
 struct Fitted {
     path: PathBuf,
-    model: Model,
+    model: FittedModel,
     report: FitReport,
     source: FfiSource,
 }

@@ -15,6 +15,7 @@ use crate::output;
 /// Says what was done.
 pub(super) fn print(args: &Fit, options: &FitOptions, backend: &str, fitted: &Fitted) -> Result<(), Failure> {
     let Fitted { path, model, report, source } = fitted;
+    let model = model.without_weights();
     let bytes = path.metadata().map_or(0, |metadata| metadata.len());
     let human = format!(
         "fitted {} of {} of {}\n{}{}{}",
