@@ -70,7 +70,9 @@ pub trait Storage: Sized + Clone + Send + Sync + Debug + 'static {
     fn download<T: Element>(&self, x: View<'_, T, Self>) -> Result<Vec<T>>;
 
     /// Cuts `batch` images of `rows` rows into tiles whose working set, `bytes_per_row` for each
-    /// row, suits the backend: a few hundred kB on a CPU, everything at once on a GPU.
+    /// row, suits the backend: a few hundred kB on a CPU, everything at once on a GPU. Those of one
+    /// image are in the order of their rows, and do not depend on how many images there are, unless they
+    /// take more memory than the backend has.
     fn tiles(&self, batch: usize, rows: usize, bytes_per_row: usize) -> Vec<Tile>;
 
     /// Runs `f` on every tile and adds up the results of tiles with the same batch entries, in
@@ -363,6 +365,16 @@ pub trait Splines: Storage {
         &self,
         plan: &Self::Plan,
         rows: Range<usize>,
+        f: View<'_, f64, Self>,
+    ) -> Result<Self::Buffer<f64>>;
+
+    /// `sum_yx f[batch, y, x] B_j(y) C_k(x)` over the given rows of the first plan, which has a single
+    /// column, and the columns of the second, which has a single row; `f` has shape
+    /// `(batch, rows, columns)`, the result `(batch, j, k)`.
+    fn spline_project_kronecker(
+        &self,
+        rows: (&Self::Plan, Range<usize>),
+        columns: &Self::Plan,
         f: View<'_, f64, Self>,
     ) -> Result<Self::Buffer<f64>>;
 }

@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 use crate::{Cast, Element, Numeric};
 
 /// A function of one element.
-pub trait Unary<T: Element>: Send + Sync + 'static {
+pub trait Unary<T: Element>: Copy + Send + Sync + 'static {
     /// Element type of the result.
     type Out: Element;
     /// The function.
@@ -31,7 +31,7 @@ pub trait Unary<T: Element>: Send + Sync + 'static {
 pub const PARAMETERS: usize = 3;
 
 /// A function of two elements of one type.
-pub trait Binary<T: Element>: Send + Sync + 'static {
+pub trait Binary<T: Element>: Copy + Send + Sync + 'static {
     /// Element type of the result.
     type Out: Element;
     /// The function.

@@ -356,6 +356,41 @@ impl<B: Backend> SplineOperator<B> {
         Ok(Array::from_buffer(&self.backend, buffer, &[batch, &[self.functions]].concat()))
     }
 
+    /// `(A (x) C)^T f` for the Kronecker product of this basis, at points of shape `(rows, 1)`, and that of
+    /// `columns`, at points of shape `(columns,)` or `(1, columns)`: sums of data `f`, of shape
+    /// `(..., rows, columns)`, times the products of a function of each; the result has the shape
+    /// `(..., functions, functions of columns)`. It is the `B_row^T F B_col` of generalized linear array
+    /// models (Currie, Durban and Eilers, Journal of the Royal Statistical Society B 68, 2006, 259).
+    ///
+    /// ```
+    /// use array_api::{Array, Cpu, spline::PiecewisePolynomials};
+    ///
+    /// let xp = Cpu::new();
+    /// let line = PiecewisePolynomials::powers(2)?;
+    /// let y = line.at(&Array::from_slice(&xp, &[0.0, 1.0])?.reshape(&[2, 1])?)?;
+    /// let x = line.at(&Array::from_slice(&xp, &[1.0, 2.0, 3.0])?)?;
+    /// // The sums of 1, x, y and y x over six points.
+    /// let sums = y.project_kronecker(&x, &Array::ones(&xp, &[2, 3])?)?;
+    /// assert_eq!(sums.to_vec()?, [6.0, 12.0, 3.0, 6.0]);
+    /// # Ok::<(), array_api::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] for points or data of other shapes.
+    pub fn project_kronecker(&self, columns: &Self, f: &Array<f64, B>) -> Result<Array<f64, B>> {
+        let shape = [self.rows.len(), columns.columns];
+        let (batch, count) = self.batch_of(f.shape(), &shape, "project_kronecker")?;
+        if self.columns != 1 || columns.rows.len() != 1 {
+            let (left, right) = (self.shape.clone(), columns.shape.clone());
+            return Err(Error::ShapeMismatch { operation: "project_kronecker", left, right });
+        }
+        let folded = f.reshape(&[count, shape[0], shape[1]])?;
+        let rows = (&*self.plan, self.rows.clone());
+        let buffer = self.backend.spline_project_kronecker(rows, &columns.plan, folded.view())?;
+        let functions = [self.functions, columns.functions];
+        Ok(Array::from_buffer(&self.backend, buffer, &[batch, &functions].concat()))
+    }
+
     /// The leading axes of `shape`, which must end with `tail`, and their number of entries.
     fn batch_of<'a>(
         &self,

@@ -40,6 +40,9 @@ enum Command {
         /// Empty the kernel cache first, of kernels that the source has no more
         #[arg(long)]
         fresh: bool,
+        /// With those of many processes, under mpiexec; takes an MPI library and libclang
+        #[arg(long)]
+        mpi: bool,
         /// Arguments for cargo test, such as -p array-api
         #[arg(last = true)]
         arguments: Vec<String>,
@@ -81,7 +84,9 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     match command {
-        Command::Test { device, fresh, arguments } => suite::run(&workspace, device, fresh, &arguments),
+        Command::Test { device, fresh, mpi, arguments } => {
+            suite::run(&workspace, device, fresh, mpi, &arguments)
+        }
         Command::Assemble => assemble::run(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Env => {
             libraries::prepare(&workspace, Device::Emulated)?;

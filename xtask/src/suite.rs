@@ -14,6 +14,7 @@ pub fn run(
     workspace: &Workspace,
     device: Device,
     fresh: bool,
+    mpi: bool,
     arguments: &[String],
 ) -> anyhow::Result<ExitCode> {
     libraries::prepare(workspace, device)?;
@@ -30,7 +31,11 @@ pub fn run(
     }
     let test = |arguments: &[&str]| -> anyhow::Result<ExitCode> {
         let mut command = cargo();
-        command.arg("test").args(arguments).envs(environment::variables(workspace, device)?);
+        command.arg("test").envs(environment::variables(workspace, device)?);
+        if mpi {
+            command.args(["--features", "backdrop-cli/mpi"]);
+        }
+        command.args(arguments);
         let status = command.status().context("cannot start cargo")?;
         // A signal ends it without a code.
         let code = if status.success() { Some(0) } else { status.code() };

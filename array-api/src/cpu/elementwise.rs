@@ -96,7 +96,7 @@ impl<'a, T: Element> Operand<'a, T> {
 }
 
 struct MapKernel<'a, T: Element, O: Unary<T>> {
-    op: &'a O,
+    op: O,
     x: &'a [T],
     out: &'a mut [O::Out],
 }
@@ -112,7 +112,7 @@ impl<T: Element, O: Unary<T>> WithSimd for MapKernel<'_, T, O> {
 }
 
 struct MapAssignKernel<'a, T: Element, O: Unary<T, Out = T>> {
-    op: &'a O,
+    op: O,
     x: &'a mut [T],
 }
 
@@ -127,7 +127,7 @@ impl<T: Element, O: Unary<T, Out = T>> WithSimd for MapAssignKernel<'_, T, O> {
 }
 
 struct ZipKernel<'a, T: Element, O: Binary<T>> {
-    op: &'a O,
+    op: O,
     a: &'a [T],
     b: &'a [T],
     out: &'a mut [O::Out],
@@ -144,7 +144,7 @@ impl<T: Element, O: Binary<T>> WithSimd for ZipKernel<'_, T, O> {
 }
 
 struct ZipAssignKernel<'a, T: Element, O: Binary<T, Out = T>> {
-    op: &'a O,
+    op: O,
     a: &'a mut [T],
     b: &'a [T],
 }
@@ -242,7 +242,7 @@ impl Elementwise for Cpu {
                 let step = if operand.is_direct() { run.len } else { BLOCK };
                 for (i, out) in out.chunks_mut(step).enumerate() {
                     let x = operand.fetch(run.positions[0], i * step, out.len());
-                    arch.dispatch(MapKernel { op, x, out });
+                    arch.dispatch(MapKernel { op: *op, x, out });
                 }
             });
         });
@@ -257,7 +257,7 @@ impl Elementwise for Cpu {
     ) -> Result<()> {
         match layout.contiguous_range() {
             Some(range) => {
-                over_output(&mut x[range], &|_, x| Arch::new().dispatch(MapAssignKernel { op, x }));
+                over_output(&mut x[range], &|_, x| Arch::new().dispatch(MapAssignKernel { op: *op, x }));
             }
             None => {
                 let mapped = self.map(op, View { buffer: x, layout })?;
@@ -286,7 +286,7 @@ impl Elementwise for Cpu {
                 for (i, out) in out.chunks_mut(step).enumerate() {
                     let a = x.fetch(run.positions[0], i * step, out.len());
                     let b = y.fetch(run.positions[1], i * step, out.len());
-                    arch.dispatch(ZipKernel { op, a, b, out });
+                    arch.dispatch(ZipKernel { op: *op, a, b, out });
                 }
             });
         });
@@ -315,7 +315,7 @@ impl Elementwise for Cpu {
                 let step = if y.is_direct() { run.len } else { BLOCK };
                 for (i, a) in out.chunks_mut(step).enumerate() {
                     let b = y.fetch(run.positions[0], i * step, a.len());
-                    arch.dispatch(ZipAssignKernel { op, a, b });
+                    arch.dispatch(ZipAssignKernel { op: *op, a, b });
                 }
             });
         });

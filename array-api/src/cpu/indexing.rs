@@ -37,6 +37,12 @@ impl Indexing for Cpu {
         let offset = x.layout.offset() as isize;
         for (o, block) in out.chunks_mut(indices.len() * inner).enumerate() {
             let start = offset + o as isize * so;
+            if inner == 1 {
+                for (&index, value) in indices.iter().zip(block) {
+                    *value = x.buffer[(start + index as isize * sl) as usize];
+                }
+                continue;
+            }
             for (&index, row) in indices.iter().zip(block.chunks_mut(inner)) {
                 let first = start + index as isize * sl;
                 if si == 1 {
@@ -66,6 +72,13 @@ impl Indexing for Cpu {
         }
         for (o, block) in values.chunks(indices.len() * inner).enumerate() {
             let start = layout.offset() as isize + o as isize * so;
+            if inner == 1 {
+                for (&index, &value) in indices.iter().zip(block) {
+                    let place = &mut target[(start + index as isize * sl) as usize];
+                    *place = place.add(value);
+                }
+                continue;
+            }
             for (&index, row) in indices.iter().zip(block.chunks(inner)) {
                 let first = start + index as isize * sl;
                 for (k, &value) in row.iter().enumerate() {

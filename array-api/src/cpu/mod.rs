@@ -31,7 +31,7 @@ pub use buffer::CpuBuffer;
 pub struct Cpu;
 
 /// Working set of a tile: what one core's second-level cache holds beside the data it shares.
-const TILE_BYTES: usize = 512 * 1024;
+const TILE_BYTES: usize = 3 * 1024 * 1024;
 
 /// Operations on fewer elements than this stay on the calling thread.
 const PARALLEL_THRESHOLD: usize = 64 * 1024;
@@ -81,11 +81,12 @@ impl Storage for Cpu {
 
     fn tiles(&self, batch: usize, rows: usize, bytes_per_row: usize) -> Vec<Tile> {
         let height = (TILE_BYTES / bytes_per_row.max(1)).clamp(1, rows.max(1));
-        (0..batch)
-            .flat_map(|entry| {
-                (0..rows)
-                    .step_by(height)
-                    .map(move |start| Tile { batch: entry..entry + 1, rows: start..rows.min(start + height) })
+        // The same rows of all images one after another: what the images share stays in the cache.
+        (0..rows)
+            .step_by(height)
+            .flat_map(|start| {
+                let rows = start..rows.min(start + height);
+                (0..batch).map(move |entry| Tile { batch: entry..entry + 1, rows: rows.clone() })
             })
             .collect()
     }
@@ -100,15 +101,18 @@ impl Storage for Cpu {
         for group in tiles.chunks(256) {
             // All results are kept, errors too: the first tile's is reported, whichever came first.
             let partial: Vec<_> = group.par_iter().map(|tile| buffer::in_tile(|| f(tile))).collect();
-            for (tile, part) in group.iter().zip(partial) {
-                let part = part?;
-                let target = &mut total[tile.batch.start * width..tile.batch.end * width];
-                let part = contiguous(part.view());
-                check_tile(part.len(), target.len())?;
-                for (sum, value) in target.iter_mut().zip(part.iter()) {
-                    *sum += value;
-                }
+            let partial: Vec<_> = partial.into_iter().collect::<Result<_>>()?;
+            for (tile, part) in group.iter().zip(&partial) {
+                check_tile(part.len(), tile.batch.len() * width)?;
             }
+            let parts: Vec<_> = partial.iter().map(|part| contiguous(part.view())).collect();
+            total.par_chunks_mut(width.max(1)).enumerate().for_each(|(entry, sums)| {
+                let of_entry = group.iter().zip(&parts).filter(|(tile, _)| tile.batch.contains(&entry));
+                for (tile, part) in of_entry {
+                    let part = &part[(entry - tile.batch.start) * width..][..width];
+                    sums.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
+                }
+            });
         }
         Ok(total)
     }
@@ -120,13 +124,17 @@ impl Storage for Cpu {
     {
         let [batch, rows, width] = shape;
         let mut out = CpuBuffer::unspecified(batch * rows * width)?;
-        // Tiles of one batch entry each, in order, are neighbouring pieces of the result.
-        let mut pieces = Vec::with_capacity(tiles.len());
+        // Tiles of one batch entry each are neighbouring pieces of the result, in the order of entries
+        // and rows.
+        let mut order: Vec<usize> = (0..tiles.len()).collect();
+        order.sort_by_key(|&index| (tiles[index].batch.start, tiles[index].rows.start));
+        let mut pieces: Vec<_> = tiles.iter().map(|tile| (tile, [].as_mut_slice())).collect();
         let mut rest = &mut out[..];
-        for tile in tiles {
+        for index in order {
+            let tile = &tiles[index];
             check_tile(tile.batch.len(), 1)?;
             let (piece, after) = rest.split_at_mut(tile.rows.len() * width);
-            pieces.push((tile, piece));
+            pieces[index].1 = piece;
             rest = after;
         }
         check_tile(rest.len(), 0)?;

@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use pulp::bytemuck::cast_slice;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::{Cpu, CpuBuffer, contiguous};
@@ -49,82 +50,308 @@ impl SplinePlan {
     }
 }
 
-/// Sums `f s^p` for `p < TERMS`.
-struct Moments<'a, const TERMS: usize> {
-    x: &'a [f64],
-    f: &'a [f64],
-    centre: f64,
+/// Calls a function of a [`Simd`] whose second parameter is how many of its vectors make up [`LANES`].
+macro_rules! with_vectors {
+    ($function:ident::<$terms:ident>($simd:ident, $arguments:expr)) => {
+        match LANES / <S as Simd>::F64_LANES {
+            1 => $function::<S, $terms, 1>($simd, $arguments),
+            2 => $function::<S, $terms, 2>($simd, $arguments),
+            4 => $function::<S, $terms, 4>($simd, $arguments),
+            _ => $function::<S, $terms, LANES>($simd, $arguments),
+        }
+    };
 }
 
-impl<const TERMS: usize> WithSimd for Moments<'_, TERMS> {
-    type Output = [f64; TERMS];
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> [f64; TERMS] {
-        let mut sums = [[0.0; LANES]; TERMS];
-        let mut xs = self.x.chunks_exact(LANES);
-        let mut fs = self.f.chunks_exact(LANES);
-        for (x, f) in (&mut xs).zip(&mut fs) {
-            for lane in 0..LANES {
-                let s = x[lane] - self.centre;
-                let mut term = f[lane];
-                for sum in &mut sums {
-                    sum[lane] += term;
-                    term *= s;
-                }
-            }
+/// Vectors of the numbers in [`LANES`] places.
+#[inline(always)]
+fn load<S: Simd, const N: usize>(numbers: &[f64; LANES]) -> [S::f64s; N] {
+    let (vectors, _) = S::as_simd_f64s(numbers);
+    std::array::from_fn(|n| vectors[n])
+}
+
+/// Writes vectors to [`LANES`] places.
+#[inline(always)]
+fn store<S: Simd, const N: usize>(vectors: [S::f64s; N], out: &mut [f64; LANES]) {
+    let (to, _) = S::as_mut_simd_f64s(out);
+    to.iter_mut().zip(vectors).for_each(|(to, vector)| *to = vector);
+}
+
+/// The end of some numbers, in [`LANES`] places, and which of the places were not in a whole group of
+/// [`LANES`] before. What there is too little of begins with zeros.
+#[inline(always)]
+fn tail(numbers: &[f64]) -> [f64; LANES] {
+    match numbers.last_chunk() {
+        Some(last) => *last,
+        None => {
+            let mut last = [0.0; LANES];
+            last[LANES - numbers.len()..].copy_from_slice(numbers);
+            last
         }
-        for (lane, (x, f)) in xs.remainder().iter().zip(fs.remainder()).enumerate() {
-            let s = x - self.centre;
-            let mut term = *f;
-            for sum in &mut sums {
-                sum[lane] += term;
-                term *= s;
-            }
-        }
-        sums.map(|s| ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])))
     }
 }
 
-/// Adds the polynomial with coefficients `c` in powers of `s` to `out`.
-struct AddPolynomial<'a, const TERMS: usize> {
-    x: &'a [f64],
+/// Vectors with the places from `first` on set.
+#[inline(always)]
+fn from_place<S: Simd, const N: usize>(simd: S, first: usize) -> [S::m64s; N] {
+    const PLACES: [f64; LANES] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
+    let first = simd.splat_f64s(first as f64);
+    load::<S, N>(&PLACES).map(|place| simd.greater_than_or_equal_f64s(place, first))
+}
+
+/// Adds to each `sums[p]` what the points of a run have of `f (x - centre)^p`.
+#[inline(always)]
+fn add_run<S: Simd, const TERMS: usize, const N: usize>(
+    simd: S,
+    sums: &mut [[S::f64s; N]; TERMS],
+    x: &[f64],
+    f: &[f64],
     centre: f64,
-    c: [f64; TERMS],
+) {
+    let centre = simd.splat_f64s(centre);
+    // A copy, which stays in registers.
+    let mut total = *sums;
+    let mut add = |x: [S::f64s; N], mut term: [S::f64s; N]| {
+        for n in 0..N {
+            let s = simd.sub_f64s(x[n], centre);
+            for sum in &mut total {
+                sum[n] = simd.add_f64s(sum[n], term[n]);
+                term[n] = simd.mul_f64s(term[n], s);
+            }
+        }
+    };
+    for (x, f) in x.as_chunks::<LANES>().0.iter().zip(f.as_chunks::<LANES>().0) {
+        add(load::<S, N>(x), load::<S, N>(f));
+    }
+    let rest = f.len() % LANES;
+    if rest > 0 {
+        let (f, kept) = (load::<S, N>(&tail(f)), from_place::<S, N>(simd, LANES - rest));
+        let f = std::array::from_fn(|n| simd.select_f64s(kept[n], f[n], simd.splat_f64s(0.0)));
+        add(load::<S, N>(&tail(x)), f);
+    }
+    *sums = total;
+}
+
+/// The sum of [`LANES`] numbers, in pairs.
+#[inline(always)]
+fn total(s: &[f64]) -> f64 {
+    ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+}
+
+/// Adds to the functions of an interval what the moments there make of them.
+#[inline(always)]
+fn add_products<const TERMS: usize>(
+    out: &mut [f64],
+    plan: &SplinePlan,
+    interval: usize,
+    moments: &[f64; TERMS],
+) {
+    for (j, sum) in out[interval..interval + TERMS].iter_mut().enumerate() {
+        let polynomial = plan.polynomial(interval, j);
+        *sum += polynomial.iter().zip(moments).map(|(c, m)| c * m).sum::<f64>();
+    }
+}
+
+/// Adds to `out` the sums of `f`, of some rows of a plan, times each basis function.
+///
+/// A sum of `f s^p` is [`LANES`] partial sums of every eighth point of each run, over all rows, which
+/// are added up in pairs at the end. The compiler makes no vectors of this by itself.
+struct Project<'a, const TERMS: usize> {
+    plan: &'a SplinePlan,
+    rows: Range<usize>,
+    f: &'a [f64],
     out: &'a mut [f64],
 }
 
-impl<const TERMS: usize> WithSimd for AddPolynomial<'_, TERMS> {
+impl<const TERMS: usize> WithSimd for Project<'_, TERMS> {
     type Output = ();
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        for (out, x) in self.out.iter_mut().zip(self.x) {
-            let s = x - self.centre;
-            let mut value = self.c[TERMS - 1];
-            for p in (0..TERMS - 1).rev() {
-                value = value.mul_add(s, self.c[p]);
+    fn with_simd<S: Simd>(self, simd: S) {
+        with_vectors!(project_with::<TERMS>(simd, self));
+    }
+}
+
+#[inline(always)]
+fn project_with<S: Simd, const TERMS: usize, const N: usize>(simd: S, kernel: Project<'_, TERMS>) {
+    let Project { plan, rows, f, out } = kernel;
+    let intervals = plan.basis.centres().len();
+    let mut sums = vec![[[simd.splat_f64s(0.0); N]; TERMS]; intervals];
+    for (row, f) in rows.zip(f.chunks(plan.columns)) {
+        let (x, runs) = plan.row(row);
+        for run in runs {
+            let (span, interval) = (run.start as usize..run.end as usize, run.interval as usize);
+            add_run(simd, &mut sums[interval], &x[span.clone()], &f[span], plan.basis.centres()[interval]);
+        }
+    }
+    for (interval, sums) in sums.iter().enumerate() {
+        add_products(out, plan, interval, &sums.each_ref().map(|sum| total(cast_slice(sum))));
+    }
+}
+
+/// Adds to `out`, some rows of a plan, the spline with these coefficients.
+struct EvaluateAdd<'a, const TERMS: usize> {
+    plan: &'a SplinePlan,
+    rows: Range<usize>,
+    coefficients: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl<const TERMS: usize> WithSimd for EvaluateAdd<'_, TERMS> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        with_vectors!(evaluate_add_with::<TERMS>(simd, self));
+    }
+}
+
+#[inline(always)]
+fn evaluate_add_with<S: Simd, const TERMS: usize, const N: usize>(simd: S, kernel: EvaluateAdd<'_, TERMS>) {
+    let EvaluateAdd { plan, rows, coefficients, out } = kernel;
+    // Of each interval, in powers of the distance from its middle.
+    let mut polynomials = vec![[0.0; TERMS]; plan.basis.centres().len()];
+    for (interval, c) in polynomials.iter_mut().enumerate() {
+        for (j, weight) in coefficients[interval..interval + TERMS].iter().enumerate() {
+            for (c, p) in c.iter_mut().zip(plan.polynomial(interval, j)) {
+                *c += weight * p;
             }
-            *out += value;
+        }
+    }
+    for (row, out) in rows.zip(out.chunks_mut(plan.columns)) {
+        let (x, runs) = plan.row(row);
+        for run in runs {
+            let (span, interval) = (run.start as usize..run.end as usize, run.interval as usize);
+            let centre = simd.splat_f64s(plan.basis.centres()[interval]);
+            let c = polynomials[interval].map(|c| simd.splat_f64s(c));
+            let sum = |x: [S::f64s; N], before: [S::f64s; N]| -> [S::f64s; N] {
+                std::array::from_fn(|n| {
+                    let s = simd.sub_f64s(x[n], centre);
+                    let mut value = c[TERMS - 1];
+                    for p in (0..TERMS - 1).rev() {
+                        value = simd.mul_add_f64s(value, s, c[p]);
+                    }
+                    simd.add_f64s(before[n], value)
+                })
+            };
+            let (x, out) = (&x[span.clone()], &mut out[span]);
+            let rest = out.len() % LANES;
+            // Before the others, some of which are among the last.
+            let last = sum(load::<S, N>(&tail(x)), load::<S, N>(&tail(out)));
+            for (out, x) in out.as_chunks_mut::<LANES>().0.iter_mut().zip(x.as_chunks::<LANES>().0) {
+                store::<S, N>(sum(load::<S, N>(x), load::<S, N>(out)), out);
+            }
+            if rest == 0 {
+                continue;
+            }
+            if let Some(out) = out.last_chunk_mut::<LANES>() {
+                let (new, done) = (from_place::<S, N>(simd, LANES - rest), load::<S, N>(out));
+                let merged: [S::f64s; N] =
+                    std::array::from_fn(|n| simd.select_f64s(new[n], last[n], done[n]));
+                store::<S, N>(merged, out);
+            } else {
+                let mut places = [0.0; LANES];
+                store::<S, N>(last, &mut places);
+                out.copy_from_slice(&places[LANES - rest..]);
+            }
         }
     }
 }
 
-fn project<const TERMS: usize>(plan: &SplinePlan, rows: &Range<usize>, f: &[f64], out: &mut [f64]) {
-    let arch = Arch::new();
-    for (row, f) in rows.clone().zip(f.chunks(plan.columns)) {
-        let (x, runs) = plan.row(row);
-        for run in runs {
-            let (span, interval) = (run.start as usize..run.end as usize, run.interval as usize);
-            let moments = arch.dispatch(Moments::<TERMS> {
-                x: &x[span.clone()],
-                f: &f[span],
-                centre: plan.basis.centres()[interval],
-            });
-            for (j, sum) in out[interval..interval + TERMS].iter_mut().enumerate() {
-                let polynomial = plan.polynomial(interval, j);
-                *sum += polynomial.iter().zip(&moments).map(|(c, m)| c * m).sum::<f64>();
+/// Adds to `out` the sums of `f`, of some rows of a plan, times the products of functions of both.
+///
+/// Rows between the same two knots are combined first: each of their functions then needs one pass over
+/// the columns.
+struct ProjectKronecker<'a, const TERMS: usize> {
+    rows: &'a SplinePlan,
+    range: Range<usize>,
+    columns: &'a SplinePlan,
+    f: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl<const TERMS: usize> WithSimd for ProjectKronecker<'_, TERMS> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        with_vectors!(project_kronecker_with::<TERMS>(simd, self));
+    }
+}
+
+#[inline(always)]
+fn project_kronecker_with<S: Simd, const TERMS: usize, const N: usize>(
+    simd: S,
+    kernel: ProjectKronecker<'_, TERMS>,
+) {
+    let ProjectKronecker { rows, range, columns, f, out } = kernel;
+    let (x, runs) = columns.row(0);
+    let (outer_terms, inner, width) = (rows.basis.degree() + 1, columns.basis.functions(), columns.columns);
+    let interval_of = |row: usize| rows.row(row).1[0].interval as usize;
+    let mut combined = vec![0.0; outer_terms * width];
+    let mut first = range.start;
+    while first < range.end {
+        let outer = interval_of(first);
+        let group = (first..range.end).take_while(|&row| interval_of(row) == outer).count();
+        let f = &f[(first - range.start) * width..][..group * width];
+        let values = |j: usize, row: usize| {
+            let s = rows.row(first + row).0[0] - rows.basis.centres()[outer];
+            rows.polynomial(outer, j).iter().rev().fold(0.0, |sum, c| sum * s + c)
+        };
+        combine(f, width, &values, &mut combined);
+        for (j, f) in combined.chunks_exact(width).enumerate() {
+            let out = &mut out[(outer + j) * inner..][..inner];
+            for run in runs {
+                let (span, interval) = (run.start as usize..run.end as usize, run.interval as usize);
+                let mut sums = [[simd.splat_f64s(0.0); N]; TERMS];
+                let centre = columns.basis.centres()[interval];
+                add_run(simd, &mut sums, &x[span.clone()], &f[span], centre);
+                add_products(out, columns, interval, &sums.each_ref().map(|sum| total(cast_slice(sum))));
+            }
+        }
+        first += group;
+    }
+}
+
+/// For each `j` the sum of the rows of `f` times `values(j, row)`.
+#[inline(always)]
+fn combine(f: &[f64], width: usize, values: &impl Fn(usize, usize) -> f64, out: &mut [f64]) {
+    /// Columns that are done at once, so that they stay in the first-level cache.
+    const BLOCK: usize = 256;
+    let rows = f.len() / width;
+    for start in (0..width).step_by(BLOCK) {
+        let block = start..width.min(start + BLOCK);
+        let row = |row: usize| &f[row * width..][block.clone()];
+        for (j, out) in out.chunks_exact_mut(width).enumerate() {
+            let out = &mut out[block.clone()];
+            out.fill(0.0);
+            let mut at = 0;
+            while at + 4 <= rows {
+                let v = [0, 1, 2, 3].map(|i| values(j, at + i));
+                let four = row(at).iter().zip(row(at + 1)).zip(row(at + 2)).zip(row(at + 3));
+                for (out, (((a, b), c), d)) in out.iter_mut().zip(four) {
+                    *out = d.mul_add(v[3], c.mul_add(v[2], b.mul_add(v[1], a.mul_add(v[0], *out))));
+                }
+                at += 4;
+            }
+            for at in at..rows {
+                let v = values(j, at);
+                for (out, f) in out.iter_mut().zip(row(at)) {
+                    *out = f.mul_add(v, *out);
+                }
             }
         }
     }
+}
+
+fn project_kronecker<const TERMS: usize>(
+    rows: &SplinePlan,
+    range: &Range<usize>,
+    columns: &SplinePlan,
+    f: &[f64],
+    out: &mut [f64],
+) {
+    Arch::new().dispatch(ProjectKronecker::<TERMS> { rows, range: range.clone(), columns, f, out });
+}
+
+fn project<const TERMS: usize>(plan: &SplinePlan, rows: &Range<usize>, f: &[f64], out: &mut [f64]) {
+    Arch::new().dispatch(Project::<TERMS> { plan, rows: rows.clone(), f, out });
 }
 
 fn evaluate_add<const TERMS: usize>(
@@ -133,21 +360,7 @@ fn evaluate_add<const TERMS: usize>(
     coefficients: &[f64],
     out: &mut [f64],
 ) {
-    let arch = Arch::new();
-    for (row, out) in rows.clone().zip(out.chunks_mut(plan.columns)) {
-        let (x, runs) = plan.row(row);
-        for run in runs {
-            let (span, interval) = (run.start as usize..run.end as usize, run.interval as usize);
-            let mut c = [0.0; TERMS];
-            for (j, weight) in coefficients[interval..interval + TERMS].iter().enumerate() {
-                for (sum, p) in c.iter_mut().zip(plan.polynomial(interval, j)) {
-                    *sum += weight * p;
-                }
-            }
-            let centre = plan.basis.centres()[interval];
-            arch.dispatch(AddPolynomial { x: &x[span.clone()], centre, c, out: &mut out[span] });
-        }
-    }
+    Arch::new().dispatch(EvaluateAdd::<TERMS> { plan, rows: rows.clone(), coefficients, out });
 }
 
 /// Calls a function with the number of terms of a degree, at most [`crate::spline::MAX_DEGREE`],
@@ -282,6 +495,25 @@ impl Splines for Cpu {
         let size = rows.len() * plan.columns;
         for (f, out) in f.chunks(size).zip(out.chunks_mut(functions)) {
             with_terms!(plan.basis.degree(), project(plan, &rows, f, out));
+        }
+        Ok(out)
+    }
+
+    fn spline_project_kronecker(
+        &self,
+        (plan, rows): (&SplinePlan, Range<usize>),
+        columns: &SplinePlan,
+        f: View<'_, f64, Self>,
+    ) -> Result<CpuBuffer<f64>> {
+        let batch = f.layout.shape()[0];
+        let functions = plan.basis.functions() * columns.basis.functions();
+        let f = contiguous(f);
+        let mut out = CpuBuffer::zeros(batch * functions)?;
+        if f.is_empty() {
+            return Ok(out);
+        }
+        for (f, out) in f.chunks(rows.len() * columns.columns).zip(out.chunks_mut(functions)) {
+            with_terms!(columns.basis.degree(), project_kronecker(plan, &rows, columns, f, out));
         }
         Ok(out)
     }

@@ -398,4 +398,29 @@ impl Splines for Cuda {
         self.spline(plan.terms, "combine", n, arguments)?;
         Ok(out)
     }
+
+    /// First along the rows of the image, then along what has become of its columns.
+    fn spline_project_kronecker(
+        &self,
+        (plan, rows): (&SplinePlan, Range<usize>),
+        columns: &SplinePlan,
+        f: View<'_, f64, Self>,
+    ) -> Result<CudaBuffer<f64>> {
+        let &[batch, height, width] = f.layout.shape() else {
+            unreachable!("images have two axes besides that of the batch");
+        };
+        let (outer, inner) = (plan.functions, columns.functions);
+        if f.layout.is_empty() {
+            return CudaBuffer::zeros(&self.0, batch * outer * inner);
+        }
+        let f = self.gather(f)?;
+        let lines = Layout::contiguous(&[batch * height, 1, width]);
+        let sums = self.spline_project(columns, 0..1, View { buffer: &f, layout: &lines })?;
+        let turned = Layout::contiguous(&[batch, height, inner]).permute(&[0, 2, 1]);
+        let sums = self.gather(View { buffer: &sums, layout: &turned })?;
+        let lines = Layout::contiguous(&[batch * inner, height, 1]);
+        let sums = self.spline_project(plan, rows, View { buffer: &sums, layout: &lines })?;
+        let turned = Layout::contiguous(&[batch, inner, outer]).permute(&[0, 2, 1]);
+        self.gather(View { buffer: &sums, layout: &turned })
+    }
 }

@@ -21,14 +21,24 @@ pub(super) struct Factor<B: Backend> {
 enum Operator<B: Backend> {
     /// Polynomials, on one interval or between knots.
     Polynomials(SplineOperator<B>),
-    /// Functions that are one in a single place: `functions[i]` in place `places[i]`.
-    Selection { places: Array<i64, B>, functions: Array<i64, B> },
+    /// Functions that are one in a single place: `functions[i]` in place `places[i]`, which are `all` of
+    /// them in order, or some.
+    Selection { places: Array<i64, B>, functions: Array<i64, B>, all: bool },
 }
 
 impl<B: Backend> Factor<B> {
-    /// Piecewise polynomials at the coordinates of the rows or columns.
-    pub(super) fn polynomials(xp: &B, basis: &PiecewisePolynomials, x: &[f64]) -> Result<Self> {
-        let operator = basis.at(&Array::from_slice(xp, x)?)?;
+    /// Piecewise polynomials at the coordinates of the rows.
+    pub(super) fn of_rows(xp: &B, basis: &PiecewisePolynomials, y: &[f64]) -> Result<Self> {
+        Self::polynomials(basis, &Array::from_slice(xp, y)?.reshape(&[y.len(), 1])?)
+    }
+
+    /// Piecewise polynomials at the coordinates of the columns.
+    pub(super) fn of_columns(xp: &B, basis: &PiecewisePolynomials, x: &[f64]) -> Result<Self> {
+        Self::polynomials(basis, &Array::from_slice(xp, x)?)
+    }
+
+    fn polynomials(basis: &PiecewisePolynomials, x: &Array<f64, B>) -> Result<Self> {
+        let operator = basis.at(x)?;
         Ok(Self { matrix: operator.design_matrix()?, operator: Operator::Polynomials(operator) })
     }
 
@@ -49,6 +59,7 @@ impl<B: Backend> Factor<B> {
         let operator = Operator::Selection {
             places: Array::from_slice(xp, &places)?,
             functions: Array::from_slice(xp, &functions)?,
+            all: functions.iter().copied().eq(0..selected.len() as i64),
         };
         Ok(Self { matrix: Csr::new(xp, [columns.len(), selected.len()], indptr, indices, ones)?, operator })
     }
@@ -61,7 +72,8 @@ impl<B: Backend> Factor<B> {
     fn project(&self, f: &Array<f64, B>) -> Result<Array<f64, B>> {
         match &self.operator {
             Operator::Polynomials(operator) => Ok(operator.project(f)?),
-            Operator::Selection { places, functions } => {
+            Operator::Selection { places, all: true, .. } => Ok(f.take(places, 2)?),
+            Operator::Selection { places, functions, .. } => {
                 let shape = [f.shape()[0], f.shape()[1], self.functions()];
                 let mut result = Array::zeros(f.backend(), &shape)?;
                 result.scatter_add(functions, &f.take(places, 2)?, 2)?;
@@ -74,7 +86,7 @@ impl<B: Backend> Factor<B> {
     fn evaluate_add(&self, c: &Array<f64, B>, out: &mut Array<f64, B>) -> Result<()> {
         match &self.operator {
             Operator::Polynomials(operator) => Ok(operator.evaluate_add(c, out)?),
-            Operator::Selection { places, functions } => {
+            Operator::Selection { places, functions, .. } => {
                 Ok(out.scatter_add(places, &c.take(functions, 2)?, 2)?)
             }
         }
@@ -96,8 +108,12 @@ impl<B: Backend> Kronecker<B> {
     /// `A^T f` over some rows; `f` has shape (frames, rows, columns).
     pub(super) fn project(&self, f: &Array<f64, B>, rows: Range<usize>) -> Result<Array<f64, B>> {
         let (outer, inner) = self.functions();
-        let columns = self.column.project(f)?;
-        let weights = self.row.matrix.rows(rows)?.transposed_matmul(&columns)?;
+        let weights = match (&self.row.operator, &self.column.operator) {
+            (Operator::Polynomials(row), Operator::Polynomials(column)) => {
+                row.rows(rows)?.project_kronecker(column, f)?
+            }
+            _ => self.row.matrix.rows(rows)?.transposed_matmul(&self.column.project(f)?)?,
+        };
         Ok(weights.reshape(&[f.shape()[0], outer * inner])?)
     }
 

@@ -293,22 +293,22 @@ impl<B: Backend> Builder<'_, B> {
         let named = |error: Error| Error::InvalidArgument(format!("{}: {error}", block.basis));
         let straps = |npoly: usize, selected: &[usize]| {
             Ok::<_, Error>(Operator::kronecker(Kronecker {
-                row: Factor::polynomials(xp, &powers(npoly)?, &window.y())?,
+                row: Factor::of_rows(xp, &powers(npoly)?, &window.y())?,
                 column: Factor::selection(xp, window.columns(), selected)?,
             }))
         };
         let operator = match block.basis {
             Basis::Cartesian { npoly } => powers(npoly).and_then(|basis| {
                 Ok(Operator::kronecker(Kronecker {
-                    row: Factor::polynomials(xp, &basis, &window.y())?,
-                    column: Factor::polynomials(xp, &basis, &window.x())?,
+                    row: Factor::of_rows(xp, &basis, &window.y())?,
+                    column: Factor::of_columns(xp, &basis, &window.x())?,
                 }))
             }),
             Basis::Spline { nknots, degree } => spline_basis(nknots, degree, 1.0).and_then(|basis| {
                 let basis = basis.piecewise_polynomials();
                 Ok(Operator::kronecker(Kronecker {
-                    row: Factor::polynomials(xp, &basis, &window.v())?,
-                    column: Factor::polynomials(xp, &basis, &window.u())?,
+                    row: Factor::of_rows(xp, &basis, &window.v())?,
+                    column: Factor::of_columns(xp, &basis, &window.u())?,
                 }))
             }),
             Basis::Strap { npoly } => straps(npoly, &(0..CCD_SIZE).collect::<Vec<_>>()),

@@ -93,6 +93,9 @@ pub struct FfiHeader {
     pub boresight: Option<[f64; 3]>,
     /// Bytes of the file, uncompressed, up to the end of the image.
     pub(super) image_end: u64,
+    /// Where the pixels begin, in bytes from the start of the file, uncompressed, if they stand there as
+    /// single precision numbers.
+    pub(super) plain_at: Option<u64>,
     /// What the file was like before its header was read.
     pub(super) stamp: Stamp,
 }

@@ -1,5 +1,6 @@
 //! Frames read from full frame images, as they are asked for.
 
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -8,13 +9,12 @@ use super::series::{Bad, Member, lenient, name_of, strict};
 use super::unreadable::{Unreadable, of_each};
 use super::{FIRST_SCIENCE_COLUMN, FfiHeader, SCIENCE_SIZE, Storage, gzip};
 use crate::error::{Error, OneLine, Result};
-use crate::fits::{Image, Reader};
+use crate::fits::{Image, Reader, open_regular};
 use crate::quality::UNREADABLE;
 use crate::source::{FrameInfo, FrameSource, OnError, Target, check_read_rows, zeros};
 
 /// Rows that are read at once: half a megabyte, which stays in a core's cache until
-/// the science columns have been taken out of it, while CFITSIO reads whole runs
-/// from the file.
+/// the science columns have been taken out of it.
 const ROWS_AT_ONCE: usize = 64;
 
 /// How [`FfiSource::open_with`] opens files.
@@ -192,6 +192,9 @@ impl FfiSource {
         out: &mut [f32],
     ) -> Result<()> {
         let part = (rows, self.shape.1);
+        if let (Storage::Plain, Some(start), false) = (header.storage, header.plain_at, verify) {
+            return read_plain(header, start, part, out);
+        }
         if header.storage == Storage::Gzip {
             let length = usize::try_from(header.image_end).unwrap_or(usize::MAX);
             let bytes = gzip::intact_bytes(&header.path, length)?;
@@ -271,6 +274,45 @@ impl FrameSource for FfiSource {
     }
 }
 
+/// Reads some rows and the first `columns` columns of the science area from a file whose pixels are
+/// known to be single precision numbers from `start` on, as long as the file has not changed.
+fn read_plain(
+    header: &FfiHeader,
+    start: u64,
+    (rows, columns): (Range<usize>, usize),
+    out: &mut [f32],
+) -> Result<()> {
+    let (mut file, metadata) = open_regular(&header.path)?;
+    let failed = |error: io::Error| match error.kind() {
+        ErrorKind::UnexpectedEof => {
+            Error::Truncated { path: header.path.clone(), declared: header.image_end, actual: metadata.len() }
+        }
+        _ => Error::io(&header.path)(error),
+    };
+    let row_bytes = header.columns * size_of::<f32>();
+    file.seek(SeekFrom::Start(start + (rows.start * row_bytes) as u64)).map_err(failed)?;
+    let mut buffer = zeros(ROWS_AT_ONCE.min(rows.len()) * header.columns)?;
+    for out in out.chunks_mut(ROWS_AT_ONCE * columns) {
+        let buffer = &mut buffer[..out.len() / columns * header.columns];
+        file.read_exact(bytemuck::cast_slice_mut(buffer)).map_err(failed)?;
+        for (out, row) in out.chunks_exact_mut(columns).zip(buffer.chunks_exact(header.columns)) {
+            let native = |value: &f32| f32::from_bits(u32::from_be(value.to_bits()));
+            let science = row[FIRST_SCIENCE_COLUMN..][..columns].iter().map(native);
+            if header.scale == 1.0 {
+                out.iter_mut().zip(science).for_each(|(out, value)| *out = value);
+            } else {
+                out.iter_mut().zip(science).for_each(|(out, value)| *out = scaled(value, header.scale));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A pixel in electrons/s.
+fn scaled(value: f32, scale: f64) -> f32 {
+    (f64::from(value) * scale) as f32
+}
+
 /// Reads some rows and the first `columns` columns of the science area from an open file.
 fn read_science(
     reader: &mut Reader,
@@ -316,7 +358,7 @@ fn read_science(
                 out.copy_from_slice(science);
             } else {
                 for (out, &value) in out.iter_mut().zip(science) {
-                    *out = (f64::from(value) * header.scale) as f32;
+                    *out = scaled(value, header.scale);
                 }
             }
         }

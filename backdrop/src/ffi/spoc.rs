@@ -42,6 +42,7 @@ pub(super) fn parse(reader: &mut Reader) -> Result<FfiHeader> {
         data_release,
         boresight: boresight(),
         image_end: reader.end(),
+        plain_at: image.plain_at,
         stamp: Stamp::default(),
         path,
     })

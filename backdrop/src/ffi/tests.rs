@@ -120,6 +120,7 @@ fn the_header_is_read_from_both_hdus_and_the_name() {
         data_release: Some(17),
         boresight: None,
         image_end: (2 * BLOCK + (4 * ROWS * COLUMNS).next_multiple_of(BLOCK)) as u64,
+        plain_at: Some(2 * BLOCK as u64),
         stamp,
     };
     assert_eq!(header, expected);

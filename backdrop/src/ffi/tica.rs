@@ -77,6 +77,7 @@ pub(super) fn parse(reader: &mut Reader, hdu: usize) -> Result<FfiHeader> {
         data_release: None,
         boresight: boresight(),
         image_end: reader.end(),
+        plain_at: image.plain_at,
         stamp: Stamp::default(),
         path,
     })

@@ -1,6 +1,6 @@
 //! Fitting batches of frames with one set of masks.
 
-use array_api::{Array, Backend, Cast, Csr, Element, Tile, s};
+use array_api::{Array, Backend, Csr, Element, Tile, s};
 use ndarray::{Array2, Ix2};
 
 use super::together::Together;
@@ -22,9 +22,9 @@ pub struct FrameFitter<B: Backend> {
     background: Background<B>,
     equations: [NormalEquations<B>; 2],
     /// `1 / sigma_f`, of shape (rows, columns).
-    weights: Array<f64, B>,
+    weights: Array<f32, B>,
     /// The average frame in electrons/s, of shape (rows, columns), if one is subtracted.
-    average: Option<Array<f64, B>>,
+    average: Option<Array<f32, B>>,
     /// The mask that the fitter was made with, true where a pixel is kept, and its Gram matrices,
     /// which those of other masks follow from; they are made when another mask is set.
     base: (Array2<bool>, Option<[Array<f64, B>; 2]>),
@@ -88,6 +88,7 @@ impl<B: Backend> FrameFitter<B> {
         let weights = together.agree(mask::weights(xp, keep))?;
         let background = Background { a1, a2 };
         let equations = factored(&background, grams(together, &background, &weights)?)?;
+        let weights = weights.astype()?;
         let base = (keep.clone(), None);
         Ok(Self { background, equations, weights, average: None, base, samples: None })
     }
@@ -118,7 +119,8 @@ impl<B: Backend> FrameFitter<B> {
     /// As [`FrameFitter::new_on`].
     pub(super) fn set_mask_on(&mut self, together: &Together, keep: &Array2<bool>) -> Result<()> {
         let xp = self.background.a1.backend();
-        self.weights = together.agree(mask::weights(xp, keep))?;
+        let weights = together.agree(mask::weights(xp, keep))?;
+        self.weights = weights.astype()?;
         let changed: Vec<(usize, usize)> = self
             .base
             .0
@@ -128,7 +130,7 @@ impl<B: Backend> FrameFitter<B> {
             .map(|((pixel, _), _)| pixel)
             .collect();
         let grams = if changed.len() > keep.len() / MAX_CHANGED_SHARE {
-            grams(together, &self.background, &self.weights)?
+            grams(together, &self.background, &weights)?
         } else {
             let base = match self.base.1.take() {
                 Some(base) => base,
@@ -169,13 +171,13 @@ impl<B: Backend> FrameFitter<B> {
     pub fn set_average(&mut self, minimum: &Array2<f32>) -> Result<()> {
         let (rows, columns) = minimum.dim();
         let xp = self.background.a1.backend();
-        let minimum = Array::from_ndarray(xp, minimum)?.astype::<f64>()?;
-        let image = minimum.subtract_scalar(BELOW_MINIMUM)?.reshape(&[1, rows, columns])?;
+        let minimum = Array::from_ndarray(xp, minimum)?.reshape(&[1, rows, columns])?;
         self.average = None;
-        let OnDevice { w1, w2, .. } = self.fit_weights(&image)?;
+        let OnDevice { w1, w2, .. } = self.fit_weights(&minimum)?;
+        let image = minimum.astype::<f64>()?.subtract_scalar(BELOW_MINIMUM)?;
         let mut average = (&image - &self.background.evaluate(&w1, &w2)?)?;
         average.nan_to_num_assign(0.0, 0.0, 0.0)?;
-        self.average = Some(average.reshape(&[rows, columns])?);
+        self.average = Some(average.reshape(&[rows, columns])?.astype()?);
         Ok(())
     }
 
@@ -185,7 +187,7 @@ impl<B: Backend> FrameFitter<B> {
     /// Those of the backend.
     pub fn average(&self) -> Result<Array2<f64>> {
         match &self.average {
-            Some(average) => matrix(average),
+            Some(average) => matrix(&average.astype()?),
             None => Ok(Array2::zeros(self.background.a1.window().shape())),
         }
     }
@@ -216,11 +218,12 @@ impl<B: Backend> FrameFitter<B> {
         let Samples { positions, rows: [a1, a2] } = samples;
         let (rows, columns) = self.background.a1.window().shape();
         let pixels = rows * columns;
-        let mut flux = frames.reshape(&[frames.shape()[0], pixels])?.take(positions, 1)?.astype::<f64>()?;
+        let mut flux = frames.reshape(&[frames.shape()[0], pixels])?.take(positions, 1)?;
         if let Some(average) = &self.average {
             flux.subtract_assign(&average.reshape(&[pixels])?.take(positions, 0)?)?;
         }
-        flux.maximum_scalar_assign(FLOOR)?;
+        flux.maximum_scalar_assign(FLOOR as f32)?;
+        let mut flux = flux.astype::<f64>()?;
         let mut model = a1.matmul(&w1.matrix_transpose()?)?;
         model.exp10_assign()?;
         model.add_assign(&a2.matmul(&w2.matrix_transpose()?)?)?;
@@ -229,7 +232,11 @@ impl<B: Backend> FrameFitter<B> {
     }
 
     /// Both sets of weights and the counts.
-    fn fit_weights<T: Cast<f64>>(&self, frames: &Array<T, B>) -> Result<OnDevice<B>> {
+    ///
+    /// Pixels stay in single precision, theirs, until they are summed up; what is smooth, and all sums,
+    /// are in double precision. A pixel is off by a tenth of a millionth of its flux at most, which is
+    /// below a thousandth of its noise.
+    fn fit_weights(&self, frames: &Array<f32, B>) -> Result<OnDevice<B>> {
         let Background { a1, a2 } = &self.background;
         let xp = a1.backend();
         let count = frames.shape()[0];
@@ -237,44 +244,44 @@ impl<B: Backend> FrameFitter<B> {
 
         let n1 = a1.columns();
         let buffer = xp.reduce_tiles(&tiles, count, n1 + 1, |tile| {
-            let (mut flux, non_positive) = self.flux(frames, tile)?;
+            let mut flux = self.flux(frames, tile)?;
+            let non_positive = flux.less_equal_scalar(f32::ZERO)?.count_nonzero_axes(&[1, 2], false)?;
+            let non_positive = non_positive.astype::<f64>()?.expand_dims(1)?;
+            flux.maximum_scalar_assign(FLOOR as f32)?;
             flux.log10_assign()?;
             flux.multiply_assign(&self.weights.slice(s![tile.rows.clone()])?)?;
-            let projected = a1.project_rows(&flux, tile.rows.clone()).map_err(into_array_error)?;
+            let projected = a1.project_rows(&flux.astype()?, tile.rows.clone()).map_err(into_array_error)?;
             Array::concat(&[&projected, &non_positive], 1)
         })?;
         let sums = Array::from_buffer(xp, buffer, &[count, n1 + 1]);
         let w1 = self.equations[0].solve(&sums.slice(s![.., 0..n1])?)?;
 
         let buffer = xp.reduce_tiles(&tiles, count, a2.columns(), |tile| {
-            let (mut flux, _) = self.flux(frames, tile)?;
+            let mut flux = self.flux(frames, tile)?;
+            flux.maximum_scalar_assign(FLOOR as f32)?;
             let w1 = w1.slice(s![tile.batch.clone()])?;
-            let mut smooth = a1.dot_rows(&w1, tile.rows.clone()).map_err(into_array_error)?;
+            let smooth = a1.dot_rows(&w1, tile.rows.clone()).map_err(into_array_error)?;
+            let mut smooth = smooth.astype::<f32>()?;
             smooth.exp10_assign()?;
             flux.subtract_assign(&smooth)?;
             flux.multiply_assign(&self.weights.slice(s![tile.rows.clone()])?)?;
-            a2.project_rows(&flux, tile.rows.clone()).map_err(into_array_error)
+            a2.project_rows(&flux.astype()?, tile.rows.clone()).map_err(into_array_error)
         })?;
         let w2 = self.equations[1].solve(&Array::from_buffer(xp, buffer, &[count, a2.columns()]))?;
         Ok(OnDevice { w1, w2, non_positive: sums.slice(s![.., n1..])? })
     }
 
-    /// `max(F - average, 1e-5)` on a tile, and for each frame, as a column, the number of finite
-    /// pixels that were not positive.
-    fn flux<T: Cast<f64>>(
-        &self,
-        frames: &Array<T, B>,
-        tile: &Tile,
-    ) -> array_api::Result<(Array<f64, B>, Array<f64, B>)> {
-        let mut flux = frames.slice(s![tile.batch.clone(), tile.rows.clone()])?.astype::<f64>()?;
-        if let Some(average) = &self.average {
-            flux.subtract_assign(&average.slice(s![tile.rows.clone()])?)?;
-        }
-        // Pixels without a value have the weight of masked ones: any number will do.
-        flux.nan_to_num_assign(FLOOR, FLOOR, FLOOR)?;
-        let non_positive = flux.less_equal_scalar(f64::ZERO)?.count_nonzero_axes(&[1, 2], false)?;
-        flux.maximum_scalar_assign(FLOOR)?;
-        Ok((flux, non_positive.astype::<f64>()?.expand_dims(1)?))
+    /// `F - average` on a tile, and [`FLOOR`] where there is no value: such pixels have the weight of
+    /// masked ones, so any number will do.
+    fn flux(&self, frames: &Array<f32, B>, tile: &Tile) -> array_api::Result<Array<f32, B>> {
+        let flux = frames.slice(s![tile.batch.clone(), tile.rows.clone()])?;
+        let mut flux = match &self.average {
+            Some(average) => flux.subtract(&average.slice(s![tile.rows.clone()])?)?,
+            None => flux.copy()?,
+        };
+        let floor = FLOOR as f32;
+        flux.nan_to_num_assign(floor, floor, floor)?;
+        Ok(flux)
     }
 }
 

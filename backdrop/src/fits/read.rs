@@ -37,6 +37,9 @@ pub(crate) struct Image {
     pub floating: bool,
     /// Whether the image is tile-compressed inside a table.
     pub compressed: bool,
+    /// Where the pixels begin, in bytes from the start of the file, if they are single precision numbers
+    /// that stand there as they are: big-endian, neither compressed nor scaled.
+    pub plain_at: Option<u64>,
 }
 
 impl Reader<'static> {
@@ -215,7 +218,22 @@ impl<'a> Reader<'a> {
         })?;
         // The fastest axis comes first in FITS, last here.
         let shape = shape.iter().rev().map(|&length| u64::try_from(length).unwrap_or(0));
-        Ok(Some(Image { shape: shape.collect(), floating: bitpix < 0, compressed: compressed != 0 }))
+        let shape = shape.collect();
+        let (floating, compressed) = (bitpix < 0, compressed != 0);
+        let is = |keyword, number: f64| !self.has(keyword) || self.number(keyword) == Some(number);
+        let plain = bitpix == <f32 as Number>::BITPIX && !compressed && is("BSCALE", 1.0) && is("BZERO", 0.0);
+        let plain_at = plain.then(|| self.data_start()).transpose()?;
+        Ok(Some(Image { shape, floating, compressed, plain_at }))
+    }
+
+    /// Where the data of the current HDU begin, in bytes from the start of the file.
+    fn data_start(&self) -> Result<u64> {
+        let (mut header, mut data, mut end) = (0, 0, 0);
+        self.handle.call(&self.cannot("find the data"), |file, status| {
+            // SAFETY: addresses of C numbers of 64 bits.
+            unsafe { sys::ffghadll(file, &mut header, &mut data, &mut end, status) };
+        })?;
+        u64::try_from(data).map_err(|_| self.refused("its data begin nowhere"))
     }
 
     /// The number that a keyword of the current HDU holds, or `None` if there is

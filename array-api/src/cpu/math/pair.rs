@@ -35,11 +35,21 @@ pub(super) fn product<T: Real>(x: Pair<T>, y: Pair<T>) -> Pair<T> {
 /// processor waits several cycles for each step of one.
 #[inline(always)]
 pub(super) fn polynomial<T: Real>(x: T, coefficients: &[T]) -> T {
-    let square = x * x;
-    let horner = |first: usize| {
-        let terms = coefficients[first..].iter().step_by(2).copied();
-        terms.reduce(|sum, c| sum.mul_add(square, c)).unwrap_or(T::zero())
-    };
     let odd = coefficients.len() % 2;
-    horner(odd).mul_add(x, horner(1 - odd))
+    horner(x * x, coefficients, odd).mul_add(x, horner(x * x, coefficients, 1 - odd))
+}
+
+/// The polynomial whose coefficients are every second one from `first` on.
+///
+/// A plain loop: where the compiler splits a crate for speed of its own, it does not inline what
+/// iterators call, and nothing around such a call is vectorised.
+#[inline(always)]
+fn horner<T: Real>(x: T, coefficients: &[T], first: usize) -> T {
+    let mut sum = coefficients[first];
+    let mut next = first + 2;
+    while next < coefficients.len() {
+        sum = sum.mul_add(x, coefficients[next]);
+        next += 2;
+    }
+    sum
 }
