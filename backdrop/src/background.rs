@@ -111,8 +111,12 @@ impl Model {
         Ok(result)
     }
 
-    /// Both designs, which fit the weights.
-    fn designs(&self) -> Result<(Design, Design)> {
+    /// Both designs.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if one makes no sense or does not fit the weights, so that what they
+    /// ask for is in proportion to the file.
+    pub(crate) fn designs(&self) -> Result<(Design, Design)> {
         let (design1, design2): (Design, Design) = (self.design1.parse()?, self.design2.parse()?);
         for (name, design, weights) in [("A1", &design1, &self.weights1), ("A2", &design2, &self.weights2)] {
             if design.columns() != weights.ncols() {

@@ -70,8 +70,8 @@ impl<'a, B: Backend> Uncertainty<'a, B> {
     /// Forms and inverts the normal equations of `A2` for the model's masks.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if the model does not know the scatter of its frames or its design
-    /// makes no sense, [`Error::NotPositiveDefinite`].
+    /// [`Error::InvalidArgument`] if the model does not know the scatter of its frames or its designs
+    /// make no sense or do not fit the weights, [`Error::NotPositiveDefinite`].
     pub fn new(xp: &B, model: &'a Model) -> Result<Self> {
         let mut known: Vec<f64> =
             model.scatter.iter().copied().filter(|scatter| scatter.is_finite()).collect();
@@ -82,7 +82,7 @@ impl<'a, B: Backend> Uncertainty<'a, B> {
                     .into(),
             ));
         };
-        let design: Design = model.design2.parse()?;
+        let (_, design) = model.designs()?;
         let (rows, columns) = model.shape;
         let window = Window::new(model.target.ccd, (0..rows).collect(), (0..columns).collect())?;
         let matrix = DesignMatrix::new(xp, &design, &window)?;

@@ -2,6 +2,7 @@
 
 use array_api::Cpu;
 use backdrop::design::Preset;
+use backdrop::file::Model;
 use backdrop::fit::{FitOptions, fit};
 use backdrop::progress::Silent;
 use backdrop::simulate::{Simulation, SimulationSettings};
@@ -53,6 +54,28 @@ fn a_model_without_scatter_says_so() {
     model.scatter.fill(f64::NAN);
     let error = Uncertainty::new(&xp, &model).err().expect("no scatter").to_string();
     assert!(error.contains("fit the frames again"), "{error}");
+}
+
+#[test]
+fn designs_that_do_not_fit_the_weights_are_refused_as_where_the_model_is_evaluated() {
+    let settings =
+        SimulationSettings { frames: 1, size: 32, flagged_frames: 0, ..SimulationSettings::default() };
+    let source = Simulation::new(settings).expect("a simulation");
+    let xp = Cpu::new();
+    let (model, _) = fit(&xp, &source, &FitOptions::default(), &Silent).expect("a fit");
+    // The matrix of the first would have 10^14 numbers.
+    let huge = Model { design2: "spline(2048) ~ 0 +- 200 + strap(2048) ~ 0 +- 1".into(), ..model.clone() };
+    let small = Model { design1: "cartesian(1) ~ 2 +- 100".into(), ..model.clone() };
+    let none = Model { design2: "cube(3) ~ 0 +- 1".into(), ..model };
+    for (model, expected) in [
+        (huge, " weights of A2 for each frame, but its design spline(2048) ~ "),
+        (small, " weights of A1 for each frame, but its design cartesian(1) ~ 2 +- 100 needs 1"),
+        (none, "\"cube(3) ~ 0 +- 1\" is no block of a design matrix"),
+    ] {
+        let error = Uncertainty::new(&xp, &model).err().expect("no design of these weights").to_string();
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(error, model.evaluate(&xp, &[0], &[0], &[0]).unwrap_err().to_string());
+    }
 }
 
 #[test]
