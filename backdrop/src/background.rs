@@ -4,7 +4,7 @@ use array_api::{Array, Backend, s};
 use ndarray::{Array2, Array3, Axis, Ix3};
 
 use crate::design::{Design, DesignMatrix, into_array_error};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortened};
 use crate::file::Model;
 use crate::geometry::Window;
 
@@ -121,8 +121,9 @@ impl Model {
         for (name, design, weights) in [("A1", &design1, &self.weights1), ("A2", &design2, &self.weights2)] {
             if design.columns() != weights.ncols() {
                 return Err(Error::InvalidArgument(format!(
-                    "the model has {} weights of {name} for each frame, but its design {design} needs {}",
+                    "the model has {} weights of {name} for each frame, but its design {} needs {}",
                     weights.ncols(),
+                    shortened(&design.to_string()),
                     design.columns()
                 )));
             }

@@ -355,6 +355,24 @@ pub fn shown(path: &Path) -> OneLine<path::Display<'_>> {
     OneLine(path.display())
 }
 
+/// A text that came from outside, for a message: not all of it if it is long.
+pub(crate) fn shortened(text: &str) -> String {
+    let (start, end) = start_of(text);
+    format!("{start}{end}")
+}
+
+/// As [`shortened`], in quotes.
+pub(crate) fn quoted(text: &str) -> String {
+    let (start, end) = start_of(text);
+    format!("{start:?}{end}")
+}
+
+/// What of a text a message shows, and what stands for the rest.
+fn start_of(text: &str) -> (&str, &'static str) {
+    const LONGEST: usize = 80;
+    text.char_indices().nth(LONGEST).map_or((text, ""), |(end, _)| (&text[..end], "..."))
+}
+
 /// Passes text on with its control characters escaped.
 struct Escaping<'a, 'b>(&'a mut fmt::Formatter<'b>);
 
@@ -396,6 +414,14 @@ mod tests {
         ] {
             assert_eq!(error.to_string(), expected);
         }
+    }
+
+    #[test]
+    fn of_a_long_text_the_start_is_shown() {
+        assert_eq!((shortened("a b"), quoted("1\t2")), ("a b".into(), r#""1\t2""#.into()));
+        let (whole, long) = ("é".repeat(80), "é".repeat(81));
+        assert_eq!((shortened(&whole), quoted(&whole)), (whole.clone(), format!("\"{whole}\"")));
+        assert_eq!((shortened(&long), quoted(&long)), (format!("{whole}..."), format!("\"{whole}\"...")));
     }
 
     #[test]

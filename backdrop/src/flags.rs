@@ -18,7 +18,7 @@ use std::path::Path;
 use array_api::Backend;
 use ndarray::{Array2, Axis};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::file::Model;
 use crate::fits::{Column, Values, Writer};
 use crate::geometry::CCD_SIZE;
@@ -197,11 +197,7 @@ pub fn read_targets(path: &Path) -> Result<Vec<(usize, usize)>> {
                 let last = CCD_SIZE - 1;
                 table::bad(
                     path,
-                    format!(
-                        "line {line}, column {}: {} is not 0 to {last}",
-                        &header[place],
-                        table::quoted(text)
-                    ),
+                    format!("line {line}, column {}: {} is not 0 to {last}", &header[place], quoted(text)),
                 )
             })
         };

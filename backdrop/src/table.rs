@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord, Trim};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 
 /// What rows and columns of pixels may be called.
 pub(crate) const ROW: &[&str] = &["row"];
@@ -48,15 +48,6 @@ pub(crate) fn number(
     f64::from_str(text).map_err(|_| format!("column {}: {} is no number", &header[index], quoted(text)))
 }
 
-/// A value as messages show it: in quotes, and not all of it if it is long.
-pub(crate) fn quoted(text: &str) -> String {
-    const LONGEST: usize = 40;
-    match text.char_indices().nth(LONGEST) {
-        None => format!("{text:?}"),
-        Some((end, _)) => format!("{:?}...", &text[..end]),
-    }
-}
-
 /// The error for what the CSV reader refuses.
 pub(crate) fn csv_error(path: &Path, error: csv::Error) -> Error {
     let line = error.position().map_or(0, csv::Position::line);
@@ -73,16 +64,4 @@ pub(crate) fn csv_error(path: &Path, error: csv::Error) -> Error {
 /// The error for a table.
 pub(crate) fn bad(path: &Path, reason: impl Into<String>) -> Error {
     Error::BadTable { path: path.to_owned(), reason: reason.into() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_value_is_not_all_shown() {
-        assert_eq!(quoted("1\t2"), r#""1\t2""#);
-        assert_eq!(quoted(&"é".repeat(40)), format!("\"{}\"", "é".repeat(40)));
-        assert_eq!(quoted(&"é".repeat(41)), format!("\"{}\"...", "é".repeat(40)));
-    }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Basis, Block, DEFAULT_DEGREE, Design};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 
 /// The largest parameter that a text may give: beyond it a block has more columns than any CCD
 /// can determine.
@@ -63,7 +63,8 @@ impl FromStr for Block {
     fn from_str(text: &str) -> Result<Self> {
         parse_block(text).ok_or_else(|| {
             Error::InvalidArgument(format!(
-                "{text:?} is no block of a design matrix, such as \"spline(50) ~ 0 +- 200\""
+                "{} is no block of a design matrix, such as \"spline(50) ~ 0 +- 200\"",
+                quoted(text)
             ))
         })
     }
@@ -129,5 +130,7 @@ mod tests {
         ] {
             assert!(bad.parse::<Design>().is_err(), "{bad}");
         }
+        let long = "spline ".repeat(1000).parse::<Design>().unwrap_err().to_string();
+        assert!(long.len() < 200 && long.starts_with("\"spline spline "), "{long}");
     }
 }

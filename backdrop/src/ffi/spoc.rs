@@ -3,7 +3,7 @@
 use super::header::{Storage, ccd_shape, not_an_ffi, one_to_four, real, target, times};
 use super::stamp::Stamp;
 use super::{FfiHeader, Layout};
-use crate::error::Result;
+use crate::error::{Result, quoted};
 use crate::fits::{Image, Reader};
 
 /// Reads the headers of an open file.
@@ -19,7 +19,7 @@ pub(super) fn parse(reader: &mut Reader) -> Result<FfiHeader> {
     let image = find_image(reader)?;
     let (rows, columns) = ccd_shape(&image).map_err(|reason| not_an_ffi(&path, reason))?;
     if let Some(kind) = reader.text("IMAGTYPE").filter(|kind| kind != "cal") {
-        return Err(not_an_ffi(&path, format!("the image is of type {kind:?}, not \"cal\"")));
+        return Err(not_an_ffi(&path, format!("the image is of type {}, not \"cal\"", quoted(&kind))));
     }
     let (camera, ccd) = (one_to_four(reader, "CAMERA")?, one_to_four(reader, "CCD")?);
     let target = target(reader, camera, ccd, primary_sector)?;

@@ -17,7 +17,7 @@
 use super::header::{Storage, ccd_shape, not_an_ffi, one_to_four, real, target, times};
 use super::stamp::Stamp;
 use super::{FfiHeader, Layout};
-use crate::error::Result;
+use crate::error::{Result, shortened};
 use crate::fits::Reader;
 use crate::quality::Flag;
 
@@ -55,7 +55,7 @@ pub(super) fn parse(reader: &mut Reader, hdu: usize) -> Result<FfiHeader> {
     let (camera, ccd) = (one_to_four(reader, "CAMNUM")?, one_to_four(reader, ccd)?);
     let unit = reader.text("UNITS");
     if let Some(unit) = unit.as_ref().filter(|unit| *unit != "electrons") {
-        return Err(refused(format!("its pixels are in {unit}, not in electrons")));
+        return Err(refused(format!("its pixels are in {}, not in electrons", shortened(unit))));
     }
     let seconds = time_on_source(reader, tstart, tstop)?;
     let boresight = || Some([real(reader, "SC_RA")?, real(reader, "SC_DEC")?, real(reader, "SC_ROLL")?]);

@@ -28,7 +28,7 @@ use ndarray::Array2;
 use super::{Model, Rows, not_a_model};
 use crate::cube::Card;
 use crate::design::Preset;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::ffi::SCIENCE_SIZE;
 use crate::fits::{Column, ImageHdu, Number, Reader, Values, Writer, decode, write_at};
 use crate::output::WholeFile;
@@ -194,7 +194,7 @@ pub(super) fn read(path: &Path) -> Result<Model> {
         file.check_sum()?;
     }
     for (hdu, expected) in NAMES.iter().enumerate().skip(1) {
-        let found = names.get(hdu).map_or("missing".into(), |name| format!("called {name:?}"));
+        let found = names.get(hdu).map_or("missing".into(), |name| format!("called {}", quoted(name)));
         if names.get(hdu).is_none_or(|name| name != expected) {
             return Err(not_a_model(path, format!("HDU {hdu} is {found}, not {expected:?}")));
         }

@@ -18,7 +18,7 @@ use ndarray::Array2;
 
 use super::{BAD, BESIDE_BAD, TimeTerms, UNFITTED};
 use crate::cube::Card;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::fits::{Column, ImageHdu, Kind, Reader, Values, Writer, decode, write_at};
 use crate::geometry::CCD_SIZE;
 use crate::output::WholeFile;
@@ -142,7 +142,8 @@ impl Scene {
                 ccd: file.require("CCD")?,
             },
             shape: (0, 0),
-            time_terms: time_terms.ok_or_else(|| refused(format!("there are no time terms {time:?}")))?,
+            time_terms: time_terms
+                .ok_or_else(|| refused(format!("there are no time terms {}", quoted(&time))))?,
             prior_sigma: file.require("PRIORSIG")?,
             tile: file.require("BATSIZE")?,
             software: [text("ORIGIN"), text("VERSION")].join(" ").trim().to_owned(),

@@ -7,7 +7,7 @@ use ndarray::{Array3, Axis, s};
 
 use super::TargetPixelFile;
 use crate::background::Evaluator;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortened};
 use crate::file::Model;
 
 /// Bytes of background that are evaluated at once.
@@ -94,9 +94,11 @@ pub fn correct<B: Backend>(
     model.check_target(tpf.target)?;
     let refused = |reason: String| Error::InvalidArgument(format!("{}: {reason}", tpf.path.display()));
     if let Some(other) = &tpf.subtracted {
+        let other = shortened(other);
         return Err(refused(format!("its background was subtracted already, with the model {other}")));
     }
     if let Some(unit) = tpf.unit.as_ref().filter(|unit| !unit.trim_end().ends_with("/s")) {
+        let unit = shortened(unit);
         return Err(refused(format!(
             "its flux is in {unit}, the model in electrons/s: divide FLUX, FLUX_ERR and FLUX_BKG by the \
              time on source first (cut-outs of TICA frames have electrons a frame)"
