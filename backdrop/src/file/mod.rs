@@ -275,6 +275,11 @@ impl Model {
                 return Err(format!("{frames} frames have a tstart, but {rows} a {name}"));
             }
         }
+        if let Some(scatter) = self.scatter.iter().find(|&&scatter| scatter < 0.0) {
+            return Err(format!(
+                "a frame has a scatter of {scatter:?} electrons/s, which cannot be negative"
+            ));
+        }
         let times = self.tstart.iter().zip(&self.quality);
         if times.clone().any(|(tstart, quality)| tstart.is_nan() && quality & UNREADABLE == 0) {
             return Err("a frame that could be read has no tstart".into());

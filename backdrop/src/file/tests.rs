@@ -458,7 +458,7 @@ fn no_damage_makes_loading_panic() {
 #[test]
 fn models_that_contradict_themselves_are_not_saved() {
     let path = PathBuf::from("never-written");
-    let wrong: [(Model, &str); 6] = [
+    let wrong: [(Model, &str); 7] = [
         (Model { tstop: vec![1.0], ..model() }, "3 frames have a tstart, but 1 a tstop"),
         (Model { weights2: Array2::zeros((2, 1)), ..model() }, "3 frames have a tstart, but 2 a weights2"),
         (
@@ -466,6 +466,10 @@ fn models_that_contradict_themselves_are_not_saved() {
             "the star mask has 3 x 3 pixels, not 3 x 4",
         ),
         (Model { background_pixels: vec![(0, 4)], ..model() }, "pixel (0, 4) is outside of the science area"),
+        (
+            Model { scatter: vec![1.0, f64::NAN, -1.5], ..model() },
+            "a frame has a scatter of -1.5 electrons/s, which cannot be negative",
+        ),
         (Model { tstart: vec![2.0, 1.0, 3.0], ..model() }, "the frames are not sorted by tstart"),
         (
             Model { tstart: vec![2.0, f64::NAN, 1.0], quality: vec![0, UNREADABLE, 0], ..model() },
