@@ -181,7 +181,7 @@ fn change_header(file: &mut Vec<u8>, words: &[&str], random: &mut Random) {
             _ => format!("'{}'", random.one_of(words)),
         }
     };
-    match random.below(10) {
+    match random.below(11) {
         0 | 1 => cards[at] = card(&name, &any_value(random)),
         2 | 3 => {
             let new = text::tweaked(value(&cards[at]).as_bytes(), random);
@@ -198,6 +198,7 @@ fn change_header(file: &mut Vec<u8>, words: &[&str], random: &mut Random) {
             cards.swap(at, to);
         }
         8 => cards.insert(at, card(any_keyword(random), &any_value(random))),
+        9 => drop(cards.splice(at..=at, long_text(&name, words, random))),
         _ => bytes::change(&mut cards[at], b"", random),
     }
     cards.iter_mut().for_each(|card| card.resize(CARD, b' '));
@@ -205,6 +206,19 @@ fn change_header(file: &mut Vec<u8>, words: &[&str], random: &mut Random) {
     new.extend(format!("{:<CARD$}", "END").bytes());
     new.resize(new.len().next_multiple_of(BLOCK), b' ');
     drop(file.splice(start..data, new));
+}
+
+/// A text that goes on in the cards behind (FITS standard, section 4.2.1.2).
+fn long_text(keyword: &str, words: &[&str], random: &mut Random) -> Vec<Vec<u8>> {
+    let most = 1 << random.below(8);
+    let cards = random.below(most) + 1;
+    let word = if words.is_empty() { "" } else { random.one_of(words) };
+    let mut card = |number: usize| {
+        let start = if number == 0 { format!("{keyword:<8}= ") } else { format!("{:<10}", "CONTINUE") };
+        let end = if number < cards || random.once_in(8) { "&'" } else { "'" };
+        format!("{:<CARD$}", format!("{start}'{word:<65.65}{end}")).into_bytes()
+    };
+    (0..=cards).map(&mut card).collect()
 }
 
 fn change_data(file: &mut [u8], random: &mut Random) {

@@ -33,7 +33,7 @@ pub fn mutate(input: &[u8], other: &[u8], prefix: usize, words: &[&str], random:
     } else if rest.starts_with(b"SIMPLE") {
         fits::change(&mut rest, other, changes, words, random);
     } else if rest.starts_with(b"PK\x03\x04") {
-        zip::change(&mut rest, other, changes, random);
+        zip::change(&mut rest, other, changes, words, random);
     } else {
         (0..changes).for_each(|_| text::change(&mut rest, other, words, random));
     }

@@ -9,7 +9,13 @@ use super::{LONGEST, bytes, text};
 use crate::random::Random;
 
 /// Changes some entries of the archive, which may come from `other`.
-pub(super) fn change(archive: &mut Vec<u8>, other: &[u8], changes: usize, random: &mut Random) {
+pub(super) fn change(
+    archive: &mut Vec<u8>,
+    other: &[u8],
+    changes: usize,
+    words: &[&str],
+    random: &mut Random,
+) {
     let Some(mut entries) = entries(archive) else {
         return bytes::change(archive, other, random);
     };
@@ -39,7 +45,7 @@ pub(super) fn change(archive: &mut Vec<u8>, other: &[u8], changes: usize, random
                     }
                 }
             }
-            _ => change_array(&mut entries[at].1, random),
+            _ => change_array(&mut entries[at].1, words, random),
         }
     }
     let method = if random.once_in(2) { CompressionMethod::Stored } else { CompressionMethod::Deflated };
@@ -75,7 +81,7 @@ pub(crate) fn archive_of(entries: &[(String, Vec<u8>)], method: CompressionMetho
 }
 
 /// Changes the header or the numbers of an array.
-fn change_array(array: &mut Vec<u8>, random: &mut Random) {
+fn change_array(array: &mut Vec<u8>, words: &[&str], random: &mut Random) {
     /// Bytes before the text of the header.
     const START: usize = 10;
     const TYPES: [&str; 12] =
@@ -86,9 +92,8 @@ fn change_array(array: &mut Vec<u8>, random: &mut Random) {
         let data = end.map_or(0, |end| end + 1).min(array.len());
         let mut tail = array.split_off(data);
         if tail.starts_with(b"{") {
-            let words =
-                ["\"", "{", "}", "null", "[", "1e5", "spline(3, degree=99999999999999999999) ~ 0 +- 1"];
-            text::change(&mut tail, b"", &words, random);
+            let own = ["\"", "{", "}", "null", "[", "1e5", "spline(3, degree=99999999999999999999) ~ 0 +- 1"];
+            text::change(&mut tail, b"", if random.once_in(2) { &own } else { words }, random);
             let length = tail.len().to_string();
             set_between(array, b"'shape': (", b",)", length.as_bytes());
         } else {

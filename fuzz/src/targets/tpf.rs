@@ -48,6 +48,12 @@ pub(super) fn run(input: &[u8]) {
     note("read");
     let (cadences, rows, columns) = tpf.shape();
     assert!(cadences * rows * columns > 0 && [tpf.time.len(), tpf.quality.len()] == [cadences; 2]);
+    if tpf.subtracted.is_some() || tpf.unit.is_some() {
+        let options = CorrectOptions { average: false };
+        if let Err(error) = correct(&Cpu::new(), &tpf, &model(&tpf), options, None) {
+            check(&error, &path);
+        }
+    }
     // Whatever the file says, so that what follows has something to do.
     tpf.corner = tpf.corner.or(Some((3, -2)));
     tpf.subtracted = None;
