@@ -149,7 +149,10 @@ fn write_tables(file: &mut Writer, model: &Model) -> Result<()> {
 }
 
 fn write_primary(file: &mut Writer, model: &Model) -> Result<()> {
-    let (origin, version) = model.software.rsplit_once(' ').unwrap_or((&model.software, ""));
+    let (origin, version) = match model.software.rsplit_once(' ') {
+        Some((origin, version)) if !version.is_empty() => (origin, version),
+        _ => (model.software.as_str(), ""),
+    };
     file.image::<u8>("PRIMARY", &[], &[])?;
     file.text("ORIGIN", origin, "program that made this file")?;
     file.text("VERSION", version, "version of that program")?;
@@ -247,7 +250,11 @@ pub(super) fn read(path: &Path) -> Result<Model> {
     }
     let strap_npoly = file.require("STRPPOLY")?;
     let text = |keyword| file.text(keyword).map(|text| decode(&text));
-    let software = [text("ORIGIN"), text("VERSION")].map(Option::unwrap_or_default);
+    let origin = text("ORIGIN").unwrap_or_default();
+    let software = match text("VERSION") {
+        Some(version) if !version.is_empty() => format!("{origin} {version}"),
+        _ => origin,
+    };
     let designs = match (text("PRESET"), text("DESIGN1"), text("DESIGN2"), file.number("NKNOTS")) {
         (Some(preset), Some(design1), Some(design2), Some(nknots)) => {
             Designs { preset, design1, design2, nknots }
@@ -271,7 +278,7 @@ pub(super) fn read(path: &Path) -> Result<Model> {
         seed: file.number("SEED").unwrap_or(0),
         quality_bitmask: file.number("QUALMASK").unwrap_or(63),
         average_bitmask: file.number("AVGMASK").unwrap_or(6911),
-        software: software.join(" ").trim_end().to_owned(),
+        software,
         backend: text("BACKEND").unwrap_or_default(),
         tstart,
         tstop,

@@ -21,8 +21,8 @@ use ndarray::Array2;
 
 pub(crate) use rows::Rows;
 
-use crate::error::{Error, Result};
-use crate::fits::Kind;
+use crate::error::{Error, Result, quoted};
+use crate::fits::{Kind, LONGEST_TEXT, encode};
 use crate::geometry::CCD_SIZE;
 use crate::output::WholeFile;
 use crate::quality::UNREADABLE;
@@ -307,6 +307,9 @@ impl Model {
             if *row as usize >= self.shape.0 || *column as usize >= self.shape.1 {
                 return Err(format!("pixel ({row}, {column}) is outside of the science area"));
             }
+        }
+        if let Some(name) = self.input_files.iter().find(|name| encode(name).len() > LONGEST_TEXT) {
+            return Err(format!("no file has a name as long as {}", quoted(name)));
         }
         Ok(())
     }

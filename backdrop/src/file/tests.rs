@@ -110,6 +110,15 @@ fn a_model_comes_back_to_the_last_bit_from_either_format() {
 }
 
 #[test]
+fn the_name_of_the_program_comes_back_whatever_it_is() {
+    for software in ["", "backdrop", "backdrop 0.1.0", " 1", "a ", "a b  ", " ", "two\nlines\n"] {
+        let original = Model { software: software.into(), ..empty() };
+        let loaded = load(&bytes_of(&original, Format::Fits)).unwrap();
+        assert_eq!(loaded.software, software);
+    }
+}
+
+#[test]
 fn file_names_tell_the_target_and_the_format() {
     assert_eq!(model().file_name(Format::Fits), "tessbackdrop_sector12_camera1_ccd3.fits");
     assert_eq!(model().file_name(Format::Npz), "tessbackdrop_sector12_camera1_ccd3.npz");
@@ -458,7 +467,8 @@ fn no_damage_makes_loading_panic() {
 #[test]
 fn models_that_contradict_themselves_are_not_saved() {
     let path = PathBuf::from("never-written");
-    let wrong: [(Model, &str); 7] = [
+    let long = format!("no file has a name as long as \"{}\"...", "a".repeat(80));
+    let wrong: [(Model, &str); 8] = [
         (Model { tstop: vec![1.0], ..model() }, "3 frames have a tstart, but 1 a tstop"),
         (Model { weights2: Array2::zeros((2, 1)), ..model() }, "3 frames have a tstart, but 2 a weights2"),
         (
@@ -466,6 +476,7 @@ fn models_that_contradict_themselves_are_not_saved() {
             "the star mask has 3 x 3 pixels, not 3 x 4",
         ),
         (Model { background_pixels: vec![(0, 4)], ..model() }, "pixel (0, 4) is outside of the science area"),
+        (Model { input_files: vec!["a".repeat(2881)], ..model() }, &long),
         (
             Model { scatter: vec![1.0, f64::NAN, -1.5], ..model() },
             "a frame has a scatter of -1.5 electrons/s, which cannot be negative",

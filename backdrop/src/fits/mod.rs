@@ -45,8 +45,8 @@ use crate::error::{Error, Result};
 #[cfg(test)]
 pub(crate) use checksum::Checksum;
 pub(crate) use image::{ImageHdu, write_at};
-pub(crate) use read::{Image, Reader};
-pub(crate) use text::decode;
+pub(crate) use read::{Image, LONGEST_TEXT, Reader};
+pub(crate) use text::{decode, encode};
 pub(crate) use write::{Column, Values, Writer};
 
 /// A FITS file is a sequence of blocks of this many bytes (FITS standard, section 3.1).

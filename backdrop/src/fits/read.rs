@@ -12,6 +12,9 @@ use super::layout::{Extent, walk};
 use super::{BLOCK, Field, Handle, Kind, Number, TEXT_LEN, c_name, open_regular, text_of};
 use crate::error::{Error, Result, shown};
 
+/// The most characters of a text in a table: CFITSIO reads text by way of a buffer of ten times as many,
+/// which it does not watch.
+pub(crate) const LONGEST_TEXT: usize = BLOCK;
 /// The most axes of an array in a table's cell that are looked at.
 const MAX_AXES: usize = 8;
 
@@ -424,8 +427,6 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Error::Fits`] if there is no such column, or it holds something else.
     pub fn texts(&mut self, name: &str) -> Result<Vec<String>> {
-        /// CFITSIO reads text by way of a buffer of ten of these, which it does not watch.
-        const LONGEST: usize = BLOCK;
         let Field { number, kind, repeat, width } = self.field(name)?;
         if kind != sys::TSTRING as c_int {
             return Err(self.refused(&format!("column {name} holds no text")));
@@ -434,9 +435,9 @@ impl<'a> Reader<'a> {
         if repeat != width && repeat != 1 {
             return Err(self.refused(&format!("column {name} has several texts a row, not 1")));
         }
-        if width > LONGEST {
-            return Err(self
-                .refused(&format!("column {name} has texts of {width} characters, the most is {LONGEST}")));
+        if width > LONGEST_TEXT {
+            let reason = format!("column {name} has texts of {width} characters, the most is {LONGEST_TEXT}");
+            return Err(self.refused(&reason));
         }
         let rows = self.rows()?;
         if rows == 0 || width == 0 {

@@ -36,6 +36,27 @@ fn written() -> Vec<u8> {
 }
 
 #[test]
+fn texts_with_quotes_come_back_however_many_cards_they_take() {
+    let quotes = |count: usize| "'".repeat(count);
+    let mut texts: Vec<String> = [1, 30, 33, 34, 35, 67, 68, 69, 70, 100, 1000].map(quotes).into();
+    texts.extend((30..75).map(|length| "a".repeat(length) + "'&''"));
+    texts.extend((30..75).map(|length| "'b".repeat(length) + "'&"));
+    for text in &texts {
+        let mut file = Writer::new(Path::new("a.fits")).unwrap();
+        file.image::<u8>("PRIMARY", &[], &[]).unwrap();
+        // New, and in place of another.
+        for value in [text, "another", text] {
+            file.text("WORD", value, "a comment").unwrap();
+        }
+        file.text("AFTER", "more", "").unwrap();
+        let bytes = file.bytes().unwrap().to_vec();
+        let file = Reader::open_bytes(Path::new("a.fits"), &bytes).unwrap();
+        assert_eq!(decode(&file.text("WORD").unwrap()), *text);
+        assert_eq!(file.text("AFTER").as_deref(), Some("more"));
+    }
+}
+
+#[test]
 fn what_is_written_is_read_to_the_last_bit() {
     let bytes = written();
     let mut file = Reader::open_bytes(Path::new("a.fits"), &bytes).unwrap();

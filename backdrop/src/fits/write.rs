@@ -190,7 +190,15 @@ impl Writer {
     /// # Errors
     /// [`Error::Fits`](crate::error::Error::Fits) if there is no memory.
     pub fn text(&mut self, keyword: &str, value: &str, comment: &str) -> Result<()> {
-        let (name, value, comment) = (c_name(keyword), c_name(&encode(value)), c_name(comment));
+        /// Characters of a card between the quotes of a value.
+        const ROOM: usize = 68;
+        let mut value = encode(value);
+        // In a card a quote is two of them. CFITSIO divides a text among cards by another count than it
+        // writes them by: it loses some, and comes to no end where there are 68 in a row.
+        if value.len() + value.matches('\'').count() > ROOM {
+            value = value.replace('\'', "%27");
+        }
+        let (name, value, comment) = (c_name(keyword), c_name(&value), c_name(comment));
         self.call("write a keyword", |file, status| {
             // SAFETY: three NUL-terminated strings.
             unsafe {
