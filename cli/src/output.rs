@@ -3,6 +3,7 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use backdrop::error::OneLine;
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -40,10 +41,11 @@ pub(crate) fn error(message: &str) {
     let _ = io::stderr().write_all(format!("backdrop: error: {message}\n").as_bytes());
 }
 
-/// Lines of `name  value`, the values below one another.
+/// Lines of `name  value`, the values below one another; what a terminal would obey in a value from a
+/// file is escaped.
 pub(crate) fn table(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    rows.iter().map(|(name, value)| format!("  {name:<width$}  {value}\n")).collect()
+    rows.iter().map(|(name, value)| format!("  {name:<width$}  {}\n", OneLine(value))).collect()
 }
 
 /// A number of bytes in the unit that suits it.
@@ -78,6 +80,7 @@ mod tests {
     fn values_stand_below_one_another() {
         let table = table(&[("a", "1".into()), ("long", "2".into())]);
         assert_eq!(table, "  a     1\n  long  2\n");
+        assert_eq!(self::table(&[("a", "1\n\u{1b}[2J".into())]), "  a  1\\n\\u{1b}[2J\n");
     }
 
     #[test]
