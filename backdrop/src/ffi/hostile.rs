@@ -58,6 +58,7 @@ fn headers_of_absurd_images_are_refused() {
         (of_image(|hdu| hdu.set("BITPIX", "'-32'")), "BITPIX cannot be \"'-32'\""),
         (of_image(|hdu| hdu.set("PCOUNT", huge)), "truncated: it has"),
         (of_image(|hdu| hdu.set("PCOUNT", i64::MAX)), "it declares an impossible size"),
+        (of_image(|hdu| hdu.set("GCOUNT", 0)), "GCOUNT is 0, not 1"),
         (of_image(|hdu| hdu.set("GCOUNT", 1_000_000)), "truncated: it has"),
         (file_of(&[primary().set("NAXIS", 1).card("NAXIS1", huge)]), "truncated: it has"),
         (of_image(|hdu| hdu.set("IMAGTYPE", "'a\u{1b}b'")), "has control characters"),

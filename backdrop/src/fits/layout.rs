@@ -169,6 +169,10 @@ impl Header {
         if lengths.is_empty() {
             return if parameters == 0 { Ok(0) } else { Err("it has a PCOUNT without any axes".into()) };
         }
+        // Its axes would be of any length then, without a byte of data.
+        if groups == 0 {
+            return Err("GCOUNT is 0, not 1".into());
+        }
         let pixels = product(&lengths);
         let values = pixels.and_then(|pixels| pixels.checked_add(parameters)?.checked_mul(groups));
         values

@@ -256,6 +256,10 @@ fn files_of_another_form_are_refused_with_the_reason() {
         made.card("THEAP", 100);
     });
     assert_eq!(heap, not("its table has arrays of variable length"));
+    let word = refusal(&|made| {
+        made.card("THEAP", "'1QD'");
+    });
+    assert_eq!(word, heap);
     assert_eq!(
         refusal(&|made| made.primary = made.primary.clone().set("CAMERA", 5)),
         not("there is no sector 12, camera 5, CCD 3")
