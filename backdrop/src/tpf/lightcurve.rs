@@ -177,7 +177,8 @@ fn write_object(fits: &mut Writer, tpf: &TargetPixelFile) -> Result<()> {
         fits.integer("TICID", number, "unique TESS target identifier")?;
     }
     for (keyword, comment) in [("RA_OBJ", "[deg] right ascension"), ("DEC_OBJ", "[deg] declination")] {
-        if let Some(degrees) = file.number(keyword) {
+        // A card has no other numbers.
+        if let Some(degrees) = file.number(keyword).filter(|degrees: &f64| degrees.is_finite()) {
             fits.real(keyword, degrees, comment)?;
         }
     }
