@@ -85,9 +85,16 @@ pub(super) fn run(input: &[u8]) {
             let single =
                 model.evaluate_pixels(&xp, &frames, &pixels).expect("pixels of a model that makes sense");
             assert_eq!(single.len(), flux.len());
-            for (a, b) in flux.iter().zip(&single) {
-                // Sums in another order; where terms cancel they may differ by anything.
-                assert!(a.is_finite() == b.is_finite() || a.abs().max(b.abs()) > 1e290, "{a} is not {b}");
+            for (&frame, (flux, single)) in frames.iter().zip(flux.outer_iter().zip(single.outer_iter())) {
+                // What infinity times 0 comes to, or less itself, goes by the order.
+                let weights = model.weights1.row(frame).into_iter().chain(model.weights2.row(frame));
+                if !weights.copied().all(f64::is_finite) {
+                    continue;
+                }
+                for (a, b) in flux.iter().zip(&single) {
+                    // Sums in another order; where terms cancel they may differ by anything.
+                    assert!(a.is_finite() == b.is_finite() || a.abs().max(b.abs()) > 1e290, "{a} is not {b}");
+                }
             }
             assert!(model.evaluate(&xp, &[model.tstart.len()], &rows, &columns).is_err());
             assert!(model.evaluate(&xp, &frames, &[2048], &columns).is_err());
