@@ -120,6 +120,23 @@ impl<T: Element, B: Backend> Array<T, B> {
         self.backend.download(self.view())
     }
 
+    /// The memory of an array that is no longer needed, for the data of another
+    /// ([`Array::from_vec`]), which spares the system from clearing fresh memory: `None` if another array
+    /// shares it, or if it is not the host's. What is in the vector does not matter.
+    ///
+    /// ```
+    /// # use array_api::{Array, Cpu};
+    /// let x = Array::from_vec(&Cpu::new(), vec![1.5, 2.5], &[2])?;
+    /// let shared = x.clone();
+    /// assert_eq!(x.reclaim(), None);
+    /// assert_eq!(shared.reclaim().map(|memory| memory.len()), Some(2));
+    /// # Ok::<(), array_api::Error>(())
+    /// ```
+    pub fn reclaim(self) -> Option<Vec<T>> {
+        let buffer = Arc::try_unwrap(self.buffer).ok()?;
+        self.backend.reclaim(buffer)
+    }
+
     /// The element of an array that has just one.
     pub fn item(&self) -> Result<T> {
         match self.to_vec()?.as_slice() {

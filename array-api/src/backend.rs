@@ -69,6 +69,12 @@ pub trait Storage: Sized + Clone + Send + Sync + Debug + 'static {
     /// The elements of a view in row-major order.
     fn download<T: Element>(&self, x: View<'_, T, Self>) -> Result<Vec<T>>;
 
+    /// The memory of a buffer that is no longer needed, if it is the host's; what is in it does not
+    /// matter.
+    fn reclaim<T: Element>(&self, _buffer: Self::Buffer<T>) -> Option<Vec<T>> {
+        None
+    }
+
     /// Cuts `batch` images of `rows` rows into tiles whose working set, `bytes_per_row` for each
     /// row, suits the backend: a few hundred kB on a CPU, everything at once on a GPU. Those of one
     /// image are in the order of their rows, and do not depend on how many images there are, unless they

@@ -55,13 +55,13 @@ fn main() -> Result<()> {
 /// What each operation of a tile takes, on one thread.
 fn steps(xp: &Cpu, [a1, a2]: &[DesignMatrix<Cpu>; 2], frames: &Array<f32, Cpu>) -> Result<()> {
     let (count, pixels) = (frames.shape()[0], frames.shape().iter().product::<usize>());
-    let weights = Array::full(xp, &[SIZE, SIZE], 1.0_f32)?;
+    let weights = Array::full(xp, &[SIZE, SIZE], 1.0)?;
     let average = Array::full(xp, &[SIZE, SIZE], 0.5_f32)?;
     let w1 = Array::full(xp, &[count, a1.columns()], 2.0 / 60.0)?;
     let blocks = a1.design().blocks().iter().chain(a2.design().blocks());
     let blocks: Vec<(String, DesignMatrix<Cpu>)> = blocks
         .map(|block| {
-            let matrix = DesignMatrix::new(xp, &block.clone().into(), a1.window())?;
+            let matrix = DesignMatrix::new(xp, &(*block).into(), a1.window())?;
             Ok((format!("  project on {block}"), matrix))
         })
         .collect::<Result<_>>()?;
@@ -73,18 +73,16 @@ fn steps(xp: &Cpu, [a1, a2]: &[DesignMatrix<Cpu>; 2], frames: &Array<f32, Cpu>) 
         clock.of("nan_to_num", || flux.nan_to_num_assign(1.0, 1.0, 1.0))?;
         clock.of("count", || flux.less_equal_scalar(0.0)?.count_nonzero_axes(&[1, 2], false))?;
         clock.of("maximum", || flux.maximum_scalar_assign(1e-5))?;
-        let mut log = clock.of("copy", || flux.copy())?;
+        let mut log = clock.of("astype", || flux.astype::<f64>())?;
         clock.of("log10", || log.log10_assign())?;
         clock.of("multiply", || log.multiply_assign(&weights.slice(s![rows.clone()])?))?;
-        let log = clock.of("astype f64", || log.astype::<f64>())?;
         clock.of("project on A1", || Ok(a1.project_rows(&log, rows.clone()).expect("a projection")))?;
         let w1 = w1.slice(s![tile.batch.clone()])?;
-        let smooth = clock.of("evaluate A1", || Ok(a1.dot_rows(&w1, rows.clone()).expect("an image")))?;
-        let mut smooth = clock.of("astype f32", || smooth.astype::<f32>())?;
+        let mut smooth = clock.of("evaluate A1", || Ok(a1.dot_rows(&w1, rows.clone()).expect("an image")))?;
         clock.of("exp10", || smooth.exp10_assign())?;
+        let mut flux = clock.of("astype", || flux.astype::<f64>())?;
         clock.of("subtract", || flux.subtract_assign(&smooth))?;
         clock.of("multiply", || flux.multiply_assign(&weights.slice(s![rows.clone()])?))?;
-        let flux = clock.of("astype f64", || flux.astype::<f64>())?;
         for (name, block) in &blocks {
             clock.of(name, || Ok(block.project_rows(&flux, rows.clone()).expect("a projection")))?;
         }

@@ -92,7 +92,7 @@ impl FitOptions {
             quality_bitmask: quality::FIT_BITMASK,
             average_bitmask: quality::AVERAGE_BITMASK,
             max_frames: 0,
-            frames_per_batch: 8,
+            frames_per_batch: 16,
             mask_window: 100,
             asteroids: None,
             seed: 0,

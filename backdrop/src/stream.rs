@@ -1,7 +1,7 @@
 //! Reading ahead: the next batch of frames comes in while the current one is worked on.
 
 use std::ops::Range;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -32,8 +32,8 @@ impl<P> Batch<P> {
 
 /// Reads frames batch by batch, of each frame some rows, and hands to `work`, in order, what
 /// `prepare` makes of the frames and their pixels, (frames, rows, columns) in row-major order, in the
-/// thread that reads. An empty batch comes as one without pixels. At most two batches are in memory.
-/// The time spent in reading is added to `read_time`.
+/// thread that reads. An empty batch comes as one without pixels. At most two batches are in memory, and
+/// memory that `work` gives back is used again. The time spent in reading is added to `read_time`.
 ///
 /// # Errors
 /// The first error of `work`, after which nothing more is read.
@@ -42,12 +42,13 @@ pub(crate) fn for_each_batch<P: Send>(
     batches: &[&[usize]],
     read_time: &mut Duration,
     prepare: impl Fn(&[usize], Vec<f32>) -> Result<P> + Send,
-    mut work: impl FnMut(Batch<P>) -> Result<()>,
+    mut work: impl FnMut(Batch<P>) -> Result<Option<Vec<f32>>>,
 ) -> Result<()> {
+    let (give_back, spare) = channel();
     let read = move |batch: &[usize]| {
         let start = Instant::now();
         let mut unreadable = Vec::new();
-        let read = read_frames(source, &rows, batch, &mut unreadable);
+        let read = read_frames(source, &rows, batch, spare.try_recv().ok(), &mut unreadable);
         let time = start.elapsed();
         let is_read = |frame: &&usize| unreadable.iter().all(|(other, _)| other != *frame);
         let frames: Vec<usize> = batch.iter().filter(is_read).copied().collect();
@@ -66,21 +67,32 @@ pub(crate) fn for_each_batch<P: Send>(
         });
         for (batch, time) in receiver {
             *read_time += time;
-            work(batch)?;
+            if let Some(memory) = work(batch)? {
+                // The reader may have ended.
+                let _ = give_back.send(memory);
+            }
         }
         Ok(())
     })
 }
 
-/// The pixels of the frames that can be read, one after another.
+/// The pixels of the frames that can be read, one after another, in `memory` if it is large enough.
 fn read_frames(
     source: &dyn FrameSource,
     rows: &Range<usize>,
     frames: &[usize],
+    memory: Option<Vec<f32>>,
     unreadable: &mut Vec<(usize, Error)>,
 ) -> Result<Vec<f32>> {
     let each = rows.len() * source.shape().1;
-    let mut pixels = zeros(frames.len() * each)?;
+    let length = frames.len() * each;
+    let mut pixels = match memory.filter(|memory| memory.capacity() >= length) {
+        Some(mut memory) => {
+            memory.resize(length, 0.0);
+            memory
+        }
+        None => zeros(length)?,
+    };
     let mut read = 0;
     for &frame in frames {
         match source.read_rows(frame, rows.clone(), &mut pixels[read..read + each]) {
@@ -122,7 +134,7 @@ mod tests {
                 assert_eq!(pixels, [frame as f32; 3]);
             }
             seen.push(frames);
-            Ok(())
+            Ok(Some(pixels))
         })
         .unwrap();
         assert_eq!(seen, batches);
@@ -139,7 +151,7 @@ mod tests {
             let unreadable: Vec<usize> = batch.unreadable.iter().map(|&(frame, _)| frame).collect();
             seen.push((batch.frames.clone(), unreadable, batch.prepared.as_ref().unwrap().clone()));
             assert_eq!(batch.whole().is_err(), seen.len() == 1);
-            Ok(())
+            Ok(None)
         })
         .unwrap();
         let first = [[0.0; 6], [1.0; 6]].concat();
@@ -156,7 +168,7 @@ mod tests {
         let preparing = for_each_batch((&source, 0..2), &batches, &mut time, refuse, |batch| {
             batch.whole()?;
             prepared += 1;
-            Ok(())
+            Ok(None)
         });
         assert!(matches!(preparing, Err(Error::Cancelled)) && prepared == 1);
         let mut calls = 0;

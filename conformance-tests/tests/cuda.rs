@@ -284,6 +284,7 @@ fn too_little_memory_is_an_error_that_says_how_much_there_is() {
 }
 
 /// A function whose definition for a GPU is no CUDA C++.
+#[derive(Clone, Copy)]
 struct Nonsense;
 
 impl Unary<f64> for Nonsense {

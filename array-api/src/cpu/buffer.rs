@@ -65,6 +65,11 @@ impl<T: Element> CpuBuffer<T> {
         Ok(Self(vec![T::ZERO; len]))
     }
 
+    /// The elements as a vector.
+    pub(super) fn into_vec(mut self) -> Vec<T> {
+        std::mem::take(&mut self.0)
+    }
+
     fn pooled_or_new(len: usize) -> Result<Self> {
         let mut data = take_from_pool::<T>(len).unwrap_or_default();
         data.truncate(len);

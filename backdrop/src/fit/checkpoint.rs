@@ -2,13 +2,14 @@
 //!
 //! A checkpoint is a file of records, each behind its length and a CRC-32 (both `u32`, little-endian):
 //! a description of the run, the result of the first pass, then one record for each frame. It only
-//! grows, and a batch is on the disk before the next one is fitted. What a crash left of a last record
+//! grows: a batch is written before the next one is fitted, and is on the disk ten seconds later at most. What a crash left of a last record
 //! is cut off. A checkpoint is of use to the same run only, that is, with the same inputs and options;
 //! the number of ranks, of threads and of frames in a batch may change.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -102,7 +103,12 @@ pub(super) struct Log {
     good: u64,
     /// Whether a whole record has been found that is not what was written.
     damaged: bool,
+    /// When what was written then had to be on the disk.
+    synced: Instant,
 }
+
+/// The time after which what was written has to be on the disk.
+const BETWEEN_SYNCS: Duration = Duration::from_secs(10);
 
 impl Log {
     /// Opens the checkpoint of a run, or begins one.
@@ -122,7 +128,7 @@ impl Log {
             return Err(refuse("in use: another process fits the same model".to_owned()));
         }
         let file = BufReader::with_capacity(1 << 20, file);
-        let mut log = Self { file, path: path.clone(), good: 0, damaged: false };
+        let mut log = Self { file, path: path.clone(), good: 0, damaged: false, synced: Instant::now() };
         let way_out = "use --restart to begin anew";
         if !checkpoint.restart && log.file_length()? > 0 {
             let mut magic = [0; MAGIC.len()];
@@ -221,11 +227,21 @@ impl Log {
         Ok(())
     }
 
+    /// Waits until all records are on the disk, if the last time was some seconds ago: what a process
+    /// has written is safe from its own end at once, and from that of the machine after this.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn sync_at_times(&mut self) -> Result<()> {
+        if self.synced.elapsed() < BETWEEN_SYNCS { Ok(()) } else { self.sync() }
+    }
+
     /// Waits until all records are on the disk.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub(super) fn sync(&mut self) -> Result<()> {
+        self.synced = Instant::now();
         self.write(|file| file.sync_data())
     }
 

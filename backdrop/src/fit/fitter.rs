@@ -22,7 +22,7 @@ pub struct FrameFitter<B: Backend> {
     background: Background<B>,
     equations: [NormalEquations<B>; 2],
     /// `1 / sigma_f`, of shape (rows, columns).
-    weights: Array<f32, B>,
+    weights: Array<f64, B>,
     /// The average frame in electrons/s, of shape (rows, columns), if one is subtracted.
     average: Option<Array<f32, B>>,
     /// The mask that the fitter was made with, true where a pixel is kept, and its Gram matrices,
@@ -88,7 +88,6 @@ impl<B: Backend> FrameFitter<B> {
         let weights = together.agree(mask::weights(xp, keep))?;
         let background = Background { a1, a2 };
         let equations = factored(&background, grams(together, &background, &weights)?)?;
-        let weights = weights.astype()?;
         let base = (keep.clone(), None);
         Ok(Self { background, equations, weights, average: None, base, samples: None })
     }
@@ -120,7 +119,6 @@ impl<B: Backend> FrameFitter<B> {
     pub(super) fn set_mask_on(&mut self, together: &Together, keep: &Array2<bool>) -> Result<()> {
         let xp = self.background.a1.backend();
         let weights = together.agree(mask::weights(xp, keep))?;
-        self.weights = weights.astype()?;
         let changed: Vec<(usize, usize)> = self
             .base
             .0
@@ -146,6 +144,7 @@ impl<B: Backend> FrameFitter<B> {
             updated(&self.background, base, &changed, &Array::from_slice(xp, &signs)?)?
         };
         self.equations = factored(&self.background, grams)?;
+        self.weights = weights;
         Ok(())
     }
 
@@ -233,9 +232,8 @@ impl<B: Backend> FrameFitter<B> {
 
     /// Both sets of weights and the counts.
     ///
-    /// Pixels stay in single precision, theirs, until they are summed up; what is smooth, and all sums,
-    /// are in double precision. A pixel is off by a tenth of a millionth of its flux at most, which is
-    /// below a thousandth of its noise.
+    /// Pixels are in single precision, theirs, until the average frame is subtracted; all else is in
+    /// double precision.
     fn fit_weights(&self, frames: &Array<f32, B>) -> Result<OnDevice<B>> {
         let Background { a1, a2 } = &self.background;
         let xp = a1.backend();
@@ -248,9 +246,10 @@ impl<B: Backend> FrameFitter<B> {
             let non_positive = flux.less_equal_scalar(f32::ZERO)?.count_nonzero_axes(&[1, 2], false)?;
             let non_positive = non_positive.astype::<f64>()?.expand_dims(1)?;
             flux.maximum_scalar_assign(FLOOR as f32)?;
+            let mut flux = flux.astype::<f64>()?;
             flux.log10_assign()?;
             flux.multiply_assign(&self.weights.slice(s![tile.rows.clone()])?)?;
-            let projected = a1.project_rows(&flux.astype()?, tile.rows.clone()).map_err(into_array_error)?;
+            let projected = a1.project_rows(&flux, tile.rows.clone()).map_err(into_array_error)?;
             Array::concat(&[&projected, &non_positive], 1)
         })?;
         let sums = Array::from_buffer(xp, buffer, &[count, n1 + 1]);
@@ -260,12 +259,12 @@ impl<B: Backend> FrameFitter<B> {
             let mut flux = self.flux(frames, tile)?;
             flux.maximum_scalar_assign(FLOOR as f32)?;
             let w1 = w1.slice(s![tile.batch.clone()])?;
-            let smooth = a1.dot_rows(&w1, tile.rows.clone()).map_err(into_array_error)?;
-            let mut smooth = smooth.astype::<f32>()?;
+            let mut smooth = a1.dot_rows(&w1, tile.rows.clone()).map_err(into_array_error)?;
             smooth.exp10_assign()?;
+            let mut flux = flux.astype::<f64>()?;
             flux.subtract_assign(&smooth)?;
             flux.multiply_assign(&self.weights.slice(s![tile.rows.clone()])?)?;
-            a2.project_rows(&flux.astype()?, tile.rows.clone()).map_err(into_array_error)
+            a2.project_rows(&flux, tile.rows.clone()).map_err(into_array_error)
         })?;
         let w2 = self.equations[1].solve(&Array::from_buffer(xp, buffer, &[count, a2.columns()]))?;
         Ok(OnDevice { w1, w2, non_positive: sums.slice(s![.., n1..])? })

@@ -150,7 +150,9 @@ fn survey<B: Backend>(
     }
     let survey = Survey::run(xp, source, options, (together, progress), report)?;
     together.agree(match log {
-        Some(log) => log.cut().and_then(|_| log.append(&survey.to_bytes())).and_then(|()| log.sync()),
+        Some(log) => {
+            log.cut().and_then(|_| log.append(&survey.to_bytes())).and_then(|()| log.sync_at_times())
+        }
         None => Ok(()),
     })?;
     Ok(survey)
@@ -294,12 +296,31 @@ impl Fit<'_> {
         };
         let rounds = self.together.rounds(wanted, self.options.frames_per_batch);
         for_each_batch((self.source, 0..rows), &rounds, read_time, upload, |batch| {
-            let records = self.batch(fitter, batch);
+            let (records, memory) = match self.batch(fitter, batch) {
+                Ok((records, memory)) => (Ok(records), memory),
+                Err(error) => (Err(error), None),
+            };
             mine.frames += records.as_ref().map_or(0, Vec::len);
+            if self.job.ranks.size() == 1 {
+                // Nothing has to become bytes but for a checkpoint.
+                for record in records? {
+                    if let Some(log) = log {
+                        log.append(&record.to_bytes())?;
+                    }
+                    if let Some(results) = results {
+                        results.insert(record)?;
+                    }
+                    self.job.progress.advance(1);
+                }
+                if let Some(log) = log {
+                    log.sync_at_times()?;
+                }
+                return Ok(memory);
+            }
             let bytes = records.map(|records| joined(&records));
             mine.sent += bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
             let mut ranks = 0;
-            self.together.finish(bytes, |rank, bytes| {
+            let finished = self.together.finish(bytes, |rank, bytes| {
                 let Some(results) = results else { return Ok(()) };
                 for bytes in parts(&bytes) {
                     let record = Record::from_bytes(bytes);
@@ -314,19 +335,20 @@ impl Fit<'_> {
                 }
                 ranks += 1;
                 match log.as_mut().filter(|_| ranks == self.job.ranks.size()) {
-                    Some(log) => log.sync(),
+                    Some(log) => log.sync_at_times(),
                     None => Ok(()),
                 }
-            })
+            });
+            finished.map(|()| memory)
         })
     }
 
-    /// The results of a batch.
+    /// The results of a batch, and the memory of its images.
     fn batch<B: Backend>(
         &self,
         fitter: &FrameFitter<B>,
         batch: Batch<Option<Array<f32, B>>>,
-    ) -> Result<Vec<Record>> {
+    ) -> Result<(Vec<Record>, Option<Vec<f32>>)> {
         stop_if_cancelled(self.job.progress)?;
         let mut unreadable = Vec::new();
         for (frame, error) in batch.unreadable {
@@ -335,10 +357,10 @@ impl Fit<'_> {
                 OnError::Skip => unreadable.push(Record::Unreadable { frame, reason: error.to_string() }),
             }
         }
-        let Some(images) = batch.prepared? else { return Ok(unreadable) };
+        let Some(images) = batch.prepared? else { return Ok((unreadable, None)) };
         let mut records = records(&batch.frames, &fitter.fit(&images)?, self.samples);
         records.extend(unreadable);
-        Ok(records)
+        Ok((records, images.reclaim()))
     }
 }
 

@@ -125,11 +125,10 @@ pub(super) struct Survey {
     bitmask: u32,
 }
 
-/// A survey as it is sent and written.
+/// A survey as it is sent and written, but for the minimum image, whose numbers follow.
 #[derive(Serialize, Deserialize)]
 struct Packed {
     found: Found,
-    minimum: Vec<u8>,
     brought_down: Vec<u32>,
 }
 
@@ -150,7 +149,7 @@ impl Survey {
         // fitted make do.
         let mut substitute = None;
         let mut asteroids = PassedPixels::new(options, &source.frames()[..frames.len()], (rows, columns));
-        let mut look = |frame: usize, mut pixels: Vec<f32>| -> Result<()> {
+        let mut look = |frame: usize, mut pixels: Vec<f32>| -> Result<Option<Vec<f32>>> {
             let non_finite = pixels.iter().filter(|pixel| !pixel.is_finite()).count();
             let mut flags = 0;
             if 2 * non_finite > pixels.len() {
@@ -182,10 +181,14 @@ impl Survey {
                 let darkest = if good { &mut minimum } else { &mut substitute };
                 match darkest {
                     Some(darkest) => darkest.minimum_assign(&image)?,
-                    None => *darkest = Some(image),
+                    None => {
+                        *darkest = Some(image);
+                        return Ok(None);
+                    }
                 }
+                return Ok(image.reclaim());
             }
-            Ok(())
+            Ok(Some(pixels))
         };
 
         progress.start("minimum image", frames.len());
@@ -202,12 +205,13 @@ impl Survey {
             if batch.frames.is_empty() && batch.unreadable.is_empty() {
                 let mine = std::mem::replace(&mut round, Ok(0));
                 let mine = mine.map(|looked: u32| looked.to_le_bytes().to_vec());
-                return together.finish(mine, |_, looked| {
+                together.finish(mine, |_, looked| {
                     progress.advance(looked.try_into().map_or(0, u32::from_le_bytes) as usize);
                     Ok(())
-                });
+                })?;
+                return Ok(None);
             }
-            let Ok(looked) = &round else { return Ok(()) };
+            let Ok(looked) = &round else { return Ok(None) };
             let looked = looked + 1;
             let take = || {
                 stop_if_cancelled(progress)?;
@@ -215,14 +219,18 @@ impl Survey {
                     (Some(&frame), None) => look(frame, batch.prepared?),
                     (_, Some((frame, error))) if options.on_error == OnError::Skip => {
                         unreadable.insert(frame, error.to_string());
-                        Ok(())
+                        Ok(None)
                     }
                     (_, Some((_, error))) => Err(error),
-                    (None, None) => Ok(()),
+                    (None, None) => Ok(None),
                 }
             };
-            round = take().map(|()| looked);
-            Ok(())
+            let mut memory = None;
+            round = take().map(|pixels| {
+                memory = pixels;
+                looked
+            });
+            Ok(memory)
         })?;
         progress.finish();
         found.flags.extend(unreadable.keys().map(|&frame| (frame, UNREADABLE)));
@@ -278,24 +286,28 @@ impl Survey {
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let packed = Packed {
             found: self.found.clone(),
-            minimum: self.minimum.iter().flat_map(|flux| flux.to_le_bytes()).collect(),
             brought_down: self.brought_down.iter().map(|&pixel| pixel as u32).collect(),
         };
-        match postcard::to_stdvec(&packed) {
+        let mut bytes = match postcard::to_stdvec(&packed) {
             Ok(bytes) => bytes,
             Err(error) => unreachable!("memory takes any survey: {error}"),
-        }
+        };
+        let start = bytes.len();
+        bytes.resize(start + self.minimum.len() * size_of::<f32>(), 0);
+        let numbers = bytes[start..].as_chunks_mut().0.iter_mut();
+        numbers.zip(&self.minimum).for_each(|(bytes, flux)| *bytes = flux.to_le_bytes());
+        bytes
     }
 
     /// The survey of frames that bytes are of; `None` if they are not.
     pub(super) fn from_bytes(bytes: &[u8], source: &dyn FrameSource, options: &FitOptions) -> Option<Self> {
-        let Packed { found, minimum, brought_down } = postcard::from_bytes(bytes).ok()?;
         let (rows, columns) = source.shape();
-        let (minimum, rest) = minimum.as_chunks();
+        let (packed, minimum) =
+            bytes.split_at_checked(bytes.len().checked_sub(rows * columns * size_of::<f32>())?)?;
+        let (Packed { found, brought_down }, rest) = postcard::take_from_bytes(packed).ok()?;
+        let minimum = minimum.as_chunks().0;
         let brought_down: Vec<usize> = brought_down.into_iter().map(|pixel| pixel as usize).collect();
-        let sizes = minimum.len() == rows * columns
-            && rest.is_empty()
-            && found.missing.values().all(|set| set.0.len() == (rows * columns).div_ceil(8))
+        let sizes = found.missing.values().all(|set| set.0.len() == (rows * columns).div_ceil(8))
             && brought_down.iter().all(|&pixel| pixel < rows * columns);
         let minimum = minimum.iter().copied().map(f32::from_le_bytes).collect();
         let image = || image_of(minimum, (rows, columns));

@@ -165,7 +165,7 @@ impl<'a, B: Backend> Orbit<'a, B> {
             lacking.iter_mut().zip(without).for_each(|(lacking, without)| *lacking |= without);
             done = last;
             progress.advance(batch.len());
-            Ok(())
+            Ok(images.reclaim())
         })?;
         Ok(Series { flux, lacking })
     }

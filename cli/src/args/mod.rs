@@ -40,7 +40,7 @@ Examples:
 const FIT_EXAMPLES: &str = "\
 Examples:
   backdrop fit --in-dir ffis --sector 1 --camera 1 --ccd 4
-  backdrop fit --in-dir ffis --max-frames 100 --frames-per-rank 16 --cupy
+  backdrop fit --in-dir ffis --max-frames 100 --frames-per-rank 32 --cupy
   backdrop fit --in-dir ffis --asteroids asteroids.csv
   backdrop fit --in-dir cutouts --cutout-size 512 --json > report.json
   mpiexec -n 4 backdrop fit --mpi --in-dir ffis
@@ -219,7 +219,7 @@ pub(crate) struct Fit {
     #[arg(long)]
     pub(crate) restart: bool,
 
-    /// Frames a rank fits at once; the result does not depend on it [default: 8]
+    /// Frames a rank fits at once; the result does not depend on it [default: 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) frames_per_rank: Option<u16>,
     /// Memory that a rank may take, such as 2GB; as many frames are fitted at once as that allows

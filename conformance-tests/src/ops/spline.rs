@@ -14,7 +14,8 @@ use crate::tolerance::{SPLINE, SPLINE_SUM};
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
     cases!["spline":
-        basis, intervals, nonzero_functions, design_matrix, scipy, evaluate, evaluate_add, project, rows, long_rows,
+        basis, intervals, nonzero_functions, design_matrix, scipy, evaluate, evaluate_add, project, project_kronecker,
+        rows, long_rows,
         piecewise_polynomials, powers, points_that_are_nan, refuses,
     ]
 }
@@ -293,6 +294,59 @@ fn project<B: Backend>(xp: &B, check: &Check) -> Outcome {
     })
 }
 
+/// Two bases, points of the first in a column and of the second in a row, some rows, and data.
+fn pair() -> impl Strategy<Value = (Setting, Setting, std::ops::Range<usize>, Operand<f64>)> {
+    let batch = vec(0..3_usize, 0..=2);
+    (setting(), setting(), any::<[u8; 2]>(), batch).prop_flat_map(|(mut y, mut x, ends, batch)| {
+        let (rows, columns) = (y.points.len(), x.points.len());
+        y.points = host::build(&[rows, 1], |i| y.points.iter().nth(i[0]).copied().unwrap_or(f64::NAN));
+        x.points = host::build(&[columns], |i| x.points.iter().nth(i[0]).copied().unwrap_or(f64::NAN));
+        let ends = ends.map(|end| end as usize % (rows + 1));
+        let range = ends[0].min(ends[1])..ends[0].max(ends[1]);
+        let data = operand_of::<f64>([batch, vec![range.len(), columns]].concat(), Fill::Between(-9.0, 9.0));
+        (Just(y), Just(x), Just(range), data)
+    })
+}
+
+fn project_kronecker<B: Backend>(xp: &B, check: &Check) -> Outcome {
+    for_all(pair(), |(y, x, range, data)| {
+        let found = operator(xp, &y)?.rows(range.clone())?;
+        let found = found.project_kronecker(&operator(xp, &x)?, &data.on(xp)?)?;
+        let (rows, columns) = (range.len(), x.points.len());
+        let shape = [&data.host.shape()[..data.host.ndim() - 2], &[y.len(), x.len()]].concat();
+        let sums = |of_y: &Host<f64>, of_x: &Host<f64>, f: fn(f64) -> f64| {
+            host::build(&shape, |index| {
+                let (batch, functions) = index.split_at(index.len() - 2);
+                let pixels = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+                let terms = pixels.map(|(row, column)| {
+                    let datum = data.host[IxDyn(&[batch, &[row, column]].concat())];
+                    of_y[[range.start + row, functions[0]]] * f(datum) * of_x[[column, functions[1]]]
+                });
+                terms.sum::<f64>()
+            })
+        };
+        let ((of_y, sizes_y), (of_x, sizes_x)) = (y.matrices(), x.matrices());
+        let terms = (rows * columns + y.degree + x.degree + 2) as f64;
+        let scale = sums(&sizes_y, &sizes_x, f64::abs).mapv(|v| terms * v);
+        check.scaled("project_kronecker", &found, &sums(&of_y, &of_x, |v| v), &scale, &SPLINE_SUM)
+    })?;
+    // An image, whose rows and columns have many points between two knots.
+    let setting = |breakpoints: i32, shape: &[usize]| Setting {
+        breakpoints: (0..=breakpoints).map(f64::from).collect(),
+        degree: 2,
+        points: host::build(shape, |i| i[0] as f64 * f64::from(breakpoints) / shape[0] as f64),
+    };
+    let (y, x) = (setting(3, &[37, 1]), setting(4, &[203]));
+    let image = host::random::<f64>(&[37, 203], Fill::Between(0.0, 9.0), 3);
+    let found = operator(xp, &y)?.project_kronecker(&operator(xp, &x)?, &host::upload(xp, &image)?)?;
+    let product = |of_y: &Host<f64>, of_x: &Host<f64>| {
+        host::matmul(&host::matmul(&of_y.t().to_owned(), &image).0, of_x).0
+    };
+    let ((of_y, sizes_y), (of_x, sizes_x)) = (y.matrices(), x.matrices());
+    let scale = product(&sizes_y, &sizes_x).mapv(|v| (37.0 * 203.0) * v);
+    check.scaled("project_kronecker of an image", &found, &product(&of_y, &of_x), &scale, &SPLINE_SUM)
+}
+
 fn rows<B: Backend>(xp: &B, check: &Check) -> Outcome {
     for_all((with_data(), any::<[u8; 4]>()), |((setting, coefficients, data), ends)| {
         let operator = operator(xp, &setting)?;
@@ -470,5 +524,15 @@ fn refuses<B: Backend>(xp: &B, check: &Check) -> Outcome {
     let mut out = Array::zeros(xp, &[2, 3])?;
     let mismatch = error("evaluate_add", &[5, 2, 3], &[2, 3]);
     check.refused("a target without stack", operator.evaluate_add(&c, &mut out), &mismatch)?;
-    check.refused("data of another shape", operator.project(&c), &error("project", &[2, 3], &[5, 4]))
+    check.refused("data of another shape", operator.project(&c), &error("project", &[2, 3], &[5, 4]))?;
+    let (column, image) =
+        (clamped(&[0.0, 1.0], 1)?.at(&Array::ones(xp, &[2, 1])?)?, Array::ones(xp, &[2, 3])?);
+    let mismatch = error("project_kronecker", &[2, 1], &[2, 3]);
+    check.refused("columns in two rows", column.project_kronecker(&operator, &image), &mismatch)?;
+    let mismatch = error("project_kronecker", &[2, 1], &[2, 3]);
+    check.refused(
+        "an image of another shape",
+        column.project_kronecker(&column.rows(0..1)?, &image),
+        &mismatch,
+    )
 }

@@ -62,14 +62,16 @@ pub(super) fn run(
     let (rank, size) = (world.ranks().rank(), world.ranks().size());
     let groups = ccds.len().min(size);
     let number = rank * groups / size;
-    let group = world.split(number)?;
-    let mut outcomes = Vec::new();
-    for (target, files) in share(ccds, groups).swap_remove(number) {
-        let ccd = Ccd { args, options, device, world: &group, bar };
-        outcomes.push(outcome(&ccd, target, files));
-    }
-    let outcomes = if group.is_first() { outcomes } else { Vec::new() };
-    drop(group);
+    let outcomes = {
+        // Gone before all ranks come together again.
+        let group = world.split(number)?;
+        let mut outcomes = Vec::new();
+        for (target, files) in share(ccds, groups).swap_remove(number) {
+            let ccd = Ccd { args, options, device, world: &group, bar };
+            outcomes.push(outcome(&ccd, target, files));
+        }
+        if group.is_first() { outcomes } else { Vec::new() }
+    };
     let mut outcomes: Vec<Outcome> = world.all_of(outcomes)?.into_iter().flatten().collect();
     outcomes.sort_by_key(|done| (done.sector, done.camera, done.ccd));
     world.agree(if world.is_first() { print(args, &outcomes) } else { Ok(()) })?;

@@ -70,6 +70,7 @@ fn uncertainty_as_on_the_cpu<B: Backend>(xp: &B, check: &Check) -> Outcome {
 fn uncertainty_by_definition<B: Backend>(xp: &B, check: &Check) -> Outcome {
     let (_, mut model) = sector(4)?;
     model.design2 = "cartesian(3) ~ 0 +- 5".into();
+    model.weights2 = Array2::zeros((model.tstart.len(), 9));
     // The boresight of CCD 4 is at row 2048, column 0.
     let functions = |row: usize, column: usize| {
         let (y, x) = (row as f64 / 2048.0 - 1.0, column as f64 / 2048.0);
