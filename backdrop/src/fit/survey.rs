@@ -307,7 +307,8 @@ impl Survey {
         let (Packed { found, brought_down }, rest) = postcard::take_from_bytes(packed).ok()?;
         let minimum = minimum.as_chunks().0;
         let brought_down: Vec<usize> = brought_down.into_iter().map(|pixel| pixel as usize).collect();
-        let sizes = found.missing.values().all(|set| set.0.len() == (rows * columns).div_ceil(8))
+        let sizes = rest.is_empty()
+            && found.missing.values().all(|set| set.0.len() == (rows * columns).div_ceil(8))
             && brought_down.iter().all(|&pixel| pixel < rows * columns);
         let minimum = minimum.iter().copied().map(f32::from_le_bytes).collect();
         let image = || image_of(minimum, (rows, columns));
