@@ -76,8 +76,7 @@ fn store<S: Simd, const N: usize>(vectors: [S::f64s; N], out: &mut [f64; LANES])
     to.iter_mut().zip(vectors).for_each(|(to, vector)| *to = vector);
 }
 
-/// The end of some numbers, in [`LANES`] places, and which of the places were not in a whole group of
-/// [`LANES`] before. What there is too little of begins with zeros.
+/// The last [`LANES`] numbers; zeros come before them if there are fewer.
 #[inline(always)]
 fn tail(numbers: &[f64]) -> [f64; LANES] {
     match numbers.last_chunk() {

@@ -302,19 +302,7 @@ impl Fit<'_> {
             };
             mine.frames += records.as_ref().map_or(0, Vec::len);
             if self.job.ranks.size() == 1 {
-                // Nothing has to become bytes but for a checkpoint.
-                for record in records? {
-                    if let Some(log) = log {
-                        log.append(&record.to_bytes())?;
-                    }
-                    if let Some(results) = results {
-                        results.insert(record)?;
-                    }
-                    self.job.progress.advance(1);
-                }
-                if let Some(log) = log {
-                    log.sync_at_times()?;
-                }
+                self.keep(records?, results, log)?;
                 return Ok(memory);
             }
             let bytes = records.map(|records| joined(&records));
@@ -341,6 +329,20 @@ impl Fit<'_> {
             });
             finished.map(|()| memory)
         })
+    }
+
+    /// Keeps results that have not come from another rank, and so are bytes for a checkpoint only.
+    fn keep(&self, records: Vec<Record>, results: &mut Option<Results>, log: &mut Option<Log>) -> Result<()> {
+        for record in records {
+            if let Some(log) = log {
+                log.append(&record.to_bytes())?;
+            }
+            if let Some(results) = results {
+                results.insert(record)?;
+            }
+            self.job.progress.advance(1);
+        }
+        log.as_mut().map_or(Ok(()), Log::sync_at_times)
     }
 
     /// The results of a batch, and the memory of its images.

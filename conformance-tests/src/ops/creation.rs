@@ -12,7 +12,21 @@ use crate::testing::{
 use crate::tolerance::LINSPACE;
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
-    cases!["creation": full, from_host, attributes, item, copies, eye, meshgrid, triangles, arange, linspace, too_large]
+    cases!["creation":
+        full, from_host, attributes, item, copies, reclaimed, eye, meshgrid, triangles, arange, linspace, too_large,
+    ]
+}
+
+fn reclaimed<B: Backend>(xp: &B, check: &Check) -> Outcome {
+    for_all(0..2000_usize, |length| {
+        let array = Array::from_vec(xp, vec![1.5; length], &[length])?;
+        let shared = array.clone();
+        require!(array.reclaim().is_none(), "memory is given away that another array has");
+        check.same("the other array", &shared, &host::list(&vec![1.5; length]))?;
+        // A device keeps its memory.
+        let memory = shared.reclaim().unwrap_or_else(|| vec![0.0; length]);
+        check.equal("length of the memory", memory.len(), length)
+    })
 }
 
 /// Runs a generic test body for all element types that are numbers.
