@@ -2,7 +2,7 @@
 //!
 //! A checkpoint is a file of records, each behind its length and a CRC-32 (both `u32`, little-endian):
 //! a description of the run, the result of the first pass, then one record for each frame. It only
-//! grows: a batch is written before the next one is fitted, and is on the disk ten seconds later at most. What a crash left of a last record
+//! grows: a batch is written before the next one is fitted, and waits for the disk every ten seconds and at the end. What a crash left of a last record
 //! is cut off. A checkpoint is of use to the same run only, that is, with the same inputs and options;
 //! the number of ranks, of threads and of frames in a batch may change.
 
@@ -251,6 +251,13 @@ impl Log {
 
     fn file_length(&self) -> Result<u64> {
         Ok(self.file.get_ref().metadata().map_err(Error::io(&self.path))?.len())
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // Nobody is left to hear of an error. What did not get there is found missing by the next run.
+        let _ = self.sync();
     }
 }
 
