@@ -12,6 +12,7 @@ use std::fmt::Debug;
 use std::ops::Range;
 
 use crate::layout::Layout;
+use crate::lazy::Expression;
 use crate::ops::{Binary, Reduction, Unary};
 use crate::{Element, Error, Float, Numeric, Result};
 
@@ -134,6 +135,16 @@ pub trait Elementwise: Storage {
         layout: &Layout,
         b: View<'_, T, Self>,
     ) -> Result<()>;
+
+    /// The elements of an expression in one pass; `layouts` are those of its arrays, all of the shape of
+    /// the result, from left to right.
+    fn evaluate<E: Expression<Self>>(
+        &self,
+        expression: &E,
+        layouts: &[Layout],
+    ) -> Result<Self::Buffer<E::Item>>
+    where
+        Self: Backend;
 }
 
 /// Reductions and scans.

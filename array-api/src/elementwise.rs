@@ -7,6 +7,7 @@
 use crate::backend::{Backend, View};
 use crate::cpu::math::Math;
 use crate::layout::broadcast_shapes;
+use crate::lazy::{Expression, Lazy, Map, Zip};
 use crate::ops::{AsType, Binary, Clip, NanToNum, Unary, WithScalar};
 use crate::{Array, Cast, Element, Float, Integer, Numeric, Result};
 
@@ -135,6 +136,16 @@ macro_rules! unary_functions {
                 #[doc = concat!("[`Array::", stringify!($name), "`] in place.")]
                 pub fn $assign(&mut self) -> Result<()> {
                     self.map_assign(&unary::$op)
+                }
+            }
+
+            impl<B: Backend, E: Expression<B>> Lazy<E, B>
+            where
+                E::Item: $bound,
+            {
+                #[doc = concat!("[`Array::", stringify!($name), "`] in an expression.")]
+                pub fn $name(self) -> Lazy<Map<unary::$op, E>, B> {
+                    self.map(unary::$op)
                 }
             }
         )*
@@ -276,6 +287,16 @@ macro_rules! predicates {
                     self.map(&predicate::$op)
                 }
             }
+
+            impl<B: Backend, E: Expression<B>> Lazy<E, B>
+            where
+                E::Item: $bound,
+            {
+                #[doc = concat!("[`Array::", stringify!($name), "`] in an expression.")]
+                pub fn $name(self) -> Lazy<Map<predicate::$op, E>, B> {
+                    self.map(predicate::$op)
+                }
+            }
         )*
     };
 }
@@ -338,6 +359,25 @@ macro_rules! binary_functions {
                 #[doc = concat!("[`Array::", stringify!($name), "`] in place with the same second argument everywhere.")]
                 pub fn $scalar_assign(&mut self, scalar: T) -> Result<()> {
                     self.map_assign(&WithScalar(binary::$op, scalar))
+                }
+            }
+
+            impl<B: Backend, E: Expression<B>> Lazy<E, B>
+            where
+                E::Item: $bound,
+            {
+                #[doc = concat!("[`Array::", stringify!($name), "`] in an expression.")]
+                #[allow(clippy::should_implement_trait, reason = "names are those of arrays")]
+                pub fn $name<F>(self, other: Lazy<F, B>) -> Lazy<Zip<binary::$op, E, F>, B>
+                where
+                    F: Expression<B, Item = E::Item>,
+                {
+                    self.zip(binary::$op, other)
+                }
+
+                #[doc = concat!("[`Array::", stringify!($scalar), "`] in an expression.")]
+                pub fn $scalar(self, scalar: E::Item) -> Lazy<Map<WithScalar<binary::$op, E::Item>, E>, B> {
+                    self.map(WithScalar(binary::$op, scalar))
                 }
             }
         )*
@@ -434,6 +474,25 @@ macro_rules! comparisons {
                 #[doc = concat!("[`Array::", stringify!($name), "`] with the same second argument everywhere.")]
                 pub fn $scalar(&self, scalar: T) -> Result<Array<bool, B>> {
                     self.map(&WithScalar(comparison::$op, scalar))
+                }
+            }
+
+            impl<B: Backend, E: Expression<B>> Lazy<E, B>
+            where
+                E::Item: $bound,
+            {
+                #[doc = concat!("[`Array::", stringify!($name), "`] in an expression.")]
+                #[allow(clippy::should_implement_trait, reason = "names are those of arrays")]
+                pub fn $name<F>(self, other: Lazy<F, B>) -> Lazy<Zip<comparison::$op, E, F>, B>
+                where
+                    F: Expression<B, Item = E::Item>,
+                {
+                    self.zip(comparison::$op, other)
+                }
+
+                #[doc = concat!("[`Array::", stringify!($scalar), "`] in an expression.")]
+                pub fn $scalar(self, scalar: E::Item) -> Lazy<Map<WithScalar<comparison::$op, E::Item>, E>, B> {
+                    self.map(WithScalar(comparison::$op, scalar))
                 }
             }
         )*

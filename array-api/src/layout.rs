@@ -201,39 +201,45 @@ impl Layout {
     /// all of them regular, so that loops have few and long axes. There is always one axis at
     /// least; axes of length 1 are dropped.
     pub fn collapse<const N: usize>(layouts: [&Layout; N]) -> [Layout; N] {
+        match Self::collapse_all(&layouts).try_into() {
+            Ok(collapsed) => collapsed,
+            Err(_) => unreachable!("there are as many layouts as before"),
+        }
+    }
+
+    /// [`collapse`](Self::collapse) for any number of layouts.
+    pub fn collapse_all(layouts: &[&Layout]) -> Vec<Layout> {
         let mut shape: Vec<usize> = Vec::new();
-        let mut strides: [Vec<isize>; N] = std::array::from_fn(|_| Vec::new());
-        for axis in 0..layouts[0].ndim() {
+        let mut strides: Vec<Vec<isize>> = vec![Vec::new(); layouts.len()];
+        for axis in 0..layouts.first().map_or(0, |layout| layout.ndim()) {
             let length = layouts[0].shape[axis];
             if length == 1 {
                 continue;
             }
             let joins = !shape.is_empty()
-                && (0..N).all(|n| strides[n].last() == Some(&(layouts[n].strides[axis] * length as isize)));
+                && strides.iter().zip(layouts).all(|(strides, layout)| {
+                    strides.last() == Some(&(layout.strides[axis] * length as isize))
+                });
             if joins && let Some(last) = shape.last_mut() {
                 *last *= length;
-                for n in 0..N {
-                    if let Some(stride) = strides[n].last_mut() {
-                        *stride = layouts[n].strides[axis];
-                    }
-                }
+                strides.iter_mut().for_each(|strides| {
+                    strides.pop();
+                });
             } else {
                 shape.push(length);
-                for n in 0..N {
-                    strides[n].push(layouts[n].strides[axis]);
-                }
+            }
+            for (strides, layout) in strides.iter_mut().zip(layouts) {
+                strides.push(layout.strides[axis]);
             }
         }
         if shape.is_empty() {
             shape.push(1);
-            strides.iter_mut().for_each(|s| s.push(1));
+            strides.iter_mut().for_each(|strides| strides.push(1));
         }
-        let mut strides = strides.into_iter();
-        std::array::from_fn(|n| Layout {
-            shape: shape.clone(),
-            strides: strides.next().unwrap_or_default(),
-            offset: layouts[n].offset,
-        })
+        let joined = strides.into_iter().zip(layouts);
+        joined
+            .map(|(strides, layout)| Layout { shape: shape.clone(), strides, offset: layout.offset })
+            .collect()
     }
 
     /// Buffer positions of the first element of each innermost row, in row-major order.

@@ -46,6 +46,7 @@
 //! | `a[mask]`, `a[indices]` | `a.compress(&mask)?`, `a.take(&indices, 0)?` |
 //! | `np.where(a > 0, a, 0)` | `a.greater_scalar(0.0)?.where_(&a, &zero)?` |
 //! | `a.sum()`, `a.sum(axis=0)` | `a.sum()?`, `a.sum_axes(&[0], false)?` |
+//! | `ne.evaluate("log10(a - b)")` (numexpr) | `a.lazy().subtract(b.lazy()).log10().eval()?` |
 //! | `a @ b`, `a.T` | `a.matmul(&b)?`, `a.matrix_transpose()?` |
 //! | `a.astype(np.float32)` | `a.astype::<f32>()?` |
 //! | `scipy.linalg.cho_factor(a)`, `cho_solve` | `linalg::cho_factor(&a)?`, `factor.solve(&b)?` |
@@ -66,6 +67,7 @@ pub mod elementwise;
 mod error;
 mod indexing;
 pub mod layout;
+pub mod lazy;
 mod linear_algebra;
 mod manipulation;
 mod operators;
@@ -84,6 +86,7 @@ pub use cuda::Cuda;
 pub use device::{Device, USE_CUPY};
 pub use element::{Cast, DType, Element, Float, Integer, Numeric};
 pub use error::{Error, Result};
+pub use lazy::Lazy;
 pub use linear_algebra::linalg;
 pub use slice::{Ellipsis, NewAxis, SliceItem};
 pub use sparse::Csr;

@@ -10,7 +10,7 @@
 
 use std::marker::PhantomData;
 
-use crate::{Cast, Element, Numeric};
+use crate::{Cast, DType, Element, Numeric};
 
 /// A function of one element.
 pub trait Unary<T: Element>: Copy + Send + Sync + 'static {
@@ -259,5 +259,17 @@ reductions! {
         load: |x| i64::from(Cast::<bool>::cast(x)), "cast<bool>(x)",
         combine: |a, b| a + b, "a + b",
         finish: |r, _n| r, "r",
+    }
+}
+
+/// The name of an element type in CUDA C++.
+pub(crate) fn type_name(dtype: DType) -> &'static str {
+    match dtype {
+        DType::Float32 => "float",
+        DType::Float64 => "double",
+        DType::Int32 => "int",
+        DType::Int64 => "i64",
+        DType::UInt8 => "u8",
+        DType::Bool => "bool",
     }
 }

@@ -68,21 +68,20 @@ fn steps(xp: &Cpu, [a1, a2]: &[DesignMatrix<Cpu>; 2], frames: &Array<f32, Cpu>) 
     let clock = Clock::default();
     let pass = |tile: &Tile| {
         let rows = tile.rows.clone();
-        let flux = frames.slice(s![tile.batch.clone(), rows.clone()])?;
-        let mut flux = clock.of("subtract", || flux.subtract(&average.slice(s![rows.clone()])?))?;
-        clock.of("nan_to_num", || flux.nan_to_num_assign(1.0, 1.0, 1.0))?;
-        clock.of("count", || flux.less_equal_scalar(0.0)?.count_nonzero_axes(&[1, 2], false))?;
-        clock.of("maximum", || flux.maximum_scalar_assign(1e-5))?;
-        let mut log = clock.of("astype", || flux.astype::<f64>())?;
-        clock.of("log10", || log.log10_assign())?;
-        clock.of("multiply", || log.multiply_assign(&weights.slice(s![rows.clone()])?))?;
+        let (weights, average) = (weights.slice(s![rows.clone()])?, average.slice(s![rows.clone()])?);
+        let frames = frames.slice(s![tile.batch.clone(), rows.clone()])?;
+        let flux = || frames.lazy().subtract(average.lazy()).nan_to_num(1.0, 1.0, 1.0);
+        let clean = clock.of("less the average", || flux().eval())?;
+        clock.of("count", || clean.less_equal_scalar(0.0)?.count_nonzero_axes(&[1, 2], false))?;
+        let log = || clean.lazy().maximum_scalar(1e-5).astype::<f64>().log10().multiply(weights.lazy());
+        let log = clock.of("log10, weighted", || log().eval())?;
         clock.of("project on A1", || Ok(a1.project_rows(&log, rows.clone()).expect("a projection")))?;
         let w1 = w1.slice(s![tile.batch.clone()])?;
-        let mut smooth = clock.of("evaluate A1", || Ok(a1.dot_rows(&w1, rows.clone()).expect("an image")))?;
-        clock.of("exp10", || smooth.exp10_assign())?;
-        let mut flux = clock.of("astype", || flux.astype::<f64>())?;
-        clock.of("subtract", || flux.subtract_assign(&smooth))?;
-        clock.of("multiply", || flux.multiply_assign(&weights.slice(s![rows.clone()])?))?;
+        let smooth = clock.of("evaluate A1", || Ok(a1.dot_rows(&w1, rows.clone()).expect("an image")))?;
+        let less = |smooth| flux().maximum_scalar(1e-5).astype::<f64>().subtract(smooth);
+        let flux = clock.of("less the average and 10^x, weighted", || {
+            less(smooth.lazy().exp10()).multiply(weights.lazy()).eval()
+        })?;
         for (name, block) in &blocks {
             clock.of(name, || Ok(block.project_rows(&flux, rows.clone()).expect("a projection")))?;
         }

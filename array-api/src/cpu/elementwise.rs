@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::{Cpu, CpuBuffer, parallel};
 use crate::backend::{Elementwise, Searching, View};
 use crate::layout::Layout;
+use crate::lazy::Expression;
 use crate::ops::{Binary, Unary};
 use crate::{Element, Result};
 
@@ -20,34 +21,32 @@ const BLOCK: usize = 512;
 const GRAIN: usize = 32 * 1024;
 
 /// A stretch of the innermost axis: where it begins in the result and in each operand.
-struct Run<const N: usize> {
-    start: usize,
-    len: usize,
-    positions: [usize; N],
+pub(super) struct Run<'a> {
+    pub(super) start: usize,
+    pub(super) len: usize,
+    pub(super) positions: &'a [usize],
 }
 
 /// Calls `f` for the runs that make up elements `range` (in row-major order) of collapsed layouts.
 /// Its type is erased so that this walk is compiled once, not for each operation.
-fn for_each_run<const N: usize>(
-    layouts: &[Layout; N],
-    range: std::ops::Range<usize>,
-    f: &mut dyn FnMut(Run<N>),
-) {
-    let inner = layouts[0].shape().last().copied().unwrap_or(1);
+pub(super) fn for_each_run(layouts: &[Layout], range: std::ops::Range<usize>, f: &mut dyn FnMut(Run<'_>)) {
+    let inner = layouts.first().and_then(|layout| layout.shape().last()).copied().unwrap_or(1);
     if range.is_empty() || inner == 0 {
         return;
     }
-    let mut rows = layouts.each_ref().map(|layout| layout.row_offsets().starting_at(range.start / inner));
-    let strides = layouts.each_ref().map(|layout| layout.strides().last().copied().unwrap_or(1));
+    let mut rows: Vec<_> =
+        layouts.iter().map(|layout| layout.row_offsets().starting_at(range.start / inner)).collect();
+    let strides: Vec<isize> =
+        layouts.iter().map(|layout| layout.strides().last().copied().unwrap_or(1)).collect();
+    let mut positions = vec![0; layouts.len()];
     let mut at = range.start;
     let mut column = range.start % inner;
     while at < range.end {
         let len = (inner - column).min(range.end - at);
-        let positions = std::array::from_fn(|n| {
-            let row = rows[n].next().unwrap_or(0) as isize;
-            (row + column as isize * strides[n]) as usize
-        });
-        f(Run { start: at - range.start, len, positions });
+        for ((position, row), stride) in positions.iter_mut().zip(&mut rows).zip(&strides) {
+            *position = (row.next().unwrap_or(0) as isize + column as isize * stride) as usize;
+        }
+        f(Run { start: at - range.start, len, positions: &positions });
         at += len;
         column = 0;
     }
@@ -178,7 +177,7 @@ impl<T: Element> WithSimd for SelectKernel<'_, T> {
 
 /// Runs `f(range, part)` over the parts of a contiguous output, on all threads if it is large. The
 /// type of `f` is erased so that spreading work is compiled once, not for each operation.
-fn over_output<U: Element>(out: &mut [U], f: &(dyn Fn(std::ops::Range<usize>, &mut [U]) + Sync)) {
+pub(super) fn over_output<U: Element>(out: &mut [U], f: &(dyn Fn(std::ops::Range<usize>, &mut [U]) + Sync)) {
     if parallel(out.len()) {
         out.par_chunks_mut(GRAIN).enumerate().for_each(|(i, part)| {
             f(i * GRAIN..i * GRAIN + part.len(), part);
@@ -320,6 +319,14 @@ impl Elementwise for Cpu {
             });
         });
         Ok(())
+    }
+
+    fn evaluate<E: Expression<Self>>(
+        &self,
+        expression: &E,
+        layouts: &[Layout],
+    ) -> Result<CpuBuffer<E::Item>> {
+        super::expression::evaluate(expression, layouts)
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod buffer;
 mod elementwise;
+mod expression;
 mod indexing;
 mod linalg;
 pub mod math;
@@ -30,9 +31,10 @@ pub use buffer::CpuBuffer;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cpu;
 
-/// Working set of a tile: about what one core's second-level cache holds. Larger tiles make fewer partial sums, smaller
-/// ones stay in faster memory; the best size was found by measuring (`cargo bench -p backdrop --bench frame`).
-const TILE_BYTES: usize = 1536 * 1024;
+/// Working set of a tile: a little more than what a core's second-level cache holds. Larger tiles have fewer partial
+/// sums, smaller ones stay in faster memory; the best size was found by measuring (`cargo bench -p backdrop --bench
+/// frame`).
+const TILE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Operations on fewer elements than this stay on the calling thread.
 const PARALLEL_THRESHOLD: usize = 64 * 1024;

@@ -76,56 +76,61 @@ fn store<S: Simd, const N: usize>(vectors: [S::f64s; N], out: &mut [f64; LANES])
     to.iter_mut().zip(vectors).for_each(|(to, vector)| *to = vector);
 }
 
-/// The last [`LANES`] numbers; zeros come before them if there are fewer.
+/// [`LANES`] numbers of a row; zeros stand for those behind its end.
 #[inline(always)]
-fn tail(numbers: &[f64]) -> [f64; LANES] {
-    match numbers.last_chunk() {
-        Some(last) => *last,
+fn window(row: &[f64], at: usize) -> [f64; LANES] {
+    match row[at..].first_chunk() {
+        Some(numbers) => *numbers,
         None => {
-            let mut last = [0.0; LANES];
-            last[LANES - numbers.len()..].copy_from_slice(numbers);
-            last
+            let mut numbers = [0.0; LANES];
+            numbers[..row.len() - at].copy_from_slice(&row[at..]);
+            numbers
         }
     }
 }
 
-/// Vectors with the places from `first` on set.
+/// Vectors with the first `count` places set.
 #[inline(always)]
-fn from_place<S: Simd, const N: usize>(simd: S, first: usize) -> [S::m64s; N] {
+fn first_places<S: Simd, const N: usize>(simd: S, count: usize) -> [S::m64s; N] {
     const PLACES: [f64; LANES] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
-    let first = simd.splat_f64s(first as f64);
-    load::<S, N>(&PLACES).map(|place| simd.greater_than_or_equal_f64s(place, first))
+    let count = simd.splat_f64s(count as f64);
+    load::<S, N>(&PLACES).map(|place| simd.less_than_f64s(place, count))
 }
 
-/// Adds to each `sums[p]` what the points of a run have of `f (x - centre)^p`.
+/// Adds to each `sums[p]` what the points of a run, a part of a row, have of `f (x - centre)^p`.
 #[inline(always)]
 fn add_run<S: Simd, const TERMS: usize, const N: usize>(
     simd: S,
     sums: &mut [[S::f64s; N]; TERMS],
     x: &[f64],
     f: &[f64],
+    run: Range<usize>,
     centre: f64,
 ) {
     let centre = simd.splat_f64s(centre);
     // A copy, which stays in registers.
     let mut total = *sums;
-    let mut add = |x: [S::f64s; N], mut term: [S::f64s; N]| {
+    let mut add = |x: [S::f64s; N], f: [S::f64s; N]| {
         for n in 0..N {
             let s = simd.sub_f64s(x[n], centre);
-            for sum in &mut total {
-                sum[n] = simd.add_f64s(sum[n], term[n]);
-                term[n] = simd.mul_f64s(term[n], s);
+            let mut power = s;
+            total[0][n] = simd.add_f64s(total[0][n], f[n]);
+            for sum in &mut total[1..] {
+                sum[n] = simd.mul_add_f64s(f[n], power, sum[n]);
+                power = simd.mul_f64s(power, s);
             }
         }
     };
-    for (x, f) in x.as_chunks::<LANES>().0.iter().zip(f.as_chunks::<LANES>().0) {
+    let whole = f[run.clone()].as_chunks::<LANES>().0;
+    for (x, f) in x[run.clone()].as_chunks::<LANES>().0.iter().zip(whole) {
         add(load::<S, N>(x), load::<S, N>(f));
     }
-    let rest = f.len() % LANES;
+    let rest = run.len() % LANES;
     if rest > 0 {
-        let (f, kept) = (load::<S, N>(&tail(f)), from_place::<S, N>(simd, LANES - rest));
-        let f = std::array::from_fn(|n| simd.select_f64s(kept[n], f[n], simd.splat_f64s(0.0)));
-        add(load::<S, N>(&tail(x)), f);
+        let (inside, at) = (first_places::<S, N>(simd, rest), run.end - rest);
+        let f = load::<S, N>(&window(f, at));
+        let f = std::array::from_fn(|n| simd.select_f64s(inside[n], f[n], simd.splat_f64s(0.0)));
+        add(load::<S, N>(&window(x, at)), f);
     }
     *sums = total;
 }
@@ -178,7 +183,7 @@ fn project_with<S: Simd, const TERMS: usize, const N: usize>(simd: S, kernel: Pr
         let (x, runs) = plan.row(row);
         for run in runs {
             let (span, interval) = (run.start as usize..run.end as usize, run.interval as usize);
-            add_run(simd, &mut sums[interval], &x[span.clone()], &f[span], plan.basis.centres()[interval]);
+            add_run(simd, &mut sums[interval], x, f, span, plan.basis.centres()[interval]);
         }
     }
     for (interval, sums) in sums.iter().enumerate() {
@@ -230,25 +235,23 @@ fn evaluate_add_with<S: Simd, const TERMS: usize, const N: usize>(simd: S, kerne
                     simd.add_f64s(before[n], value)
                 })
             };
-            let (x, out) = (&x[span.clone()], &mut out[span]);
-            let rest = out.len() % LANES;
-            // Before the others, some of which are among the last.
-            let last = sum(load::<S, N>(&tail(x)), load::<S, N>(&tail(out)));
-            for (out, x) in out.as_chunks_mut::<LANES>().0.iter_mut().zip(x.as_chunks::<LANES>().0) {
+            let whole = out[span.clone()].as_chunks_mut::<LANES>().0;
+            for (out, x) in whole.iter_mut().zip(x[span.clone()].as_chunks::<LANES>().0) {
                 store::<S, N>(sum(load::<S, N>(x), load::<S, N>(out)), out);
             }
-            if rest == 0 {
-                continue;
-            }
-            if let Some(out) = out.last_chunk_mut::<LANES>() {
-                let (new, done) = (from_place::<S, N>(simd, LANES - rest), load::<S, N>(out));
-                let merged: [S::f64s; N] =
-                    std::array::from_fn(|n| simd.select_f64s(new[n], last[n], done[n]));
-                store::<S, N>(merged, out);
-            } else {
-                let mut places = [0.0; LANES];
-                store::<S, N>(last, &mut places);
-                out.copy_from_slice(&places[LANES - rest..]);
+            let rest = span.len() % LANES;
+            if rest > 0 {
+                let (inside, at) = (first_places::<S, N>(simd, rest), span.end - rest);
+                let before = load::<S, N>(&window(out, at));
+                let after = sum(load::<S, N>(&window(x, at)), before);
+                let mut merged = [0.0; LANES];
+                let vectors = std::array::from_fn(|n| simd.select_f64s(inside[n], after[n], before[n]));
+                store::<S, N>(vectors, &mut merged);
+                let out = &mut out[at..];
+                match out.first_chunk_mut::<LANES>() {
+                    Some(out) => *out = merged,
+                    None => out.copy_from_slice(&merged[..out.len()]),
+                }
             }
         }
     }
@@ -289,18 +292,25 @@ fn project_kronecker_with<S: Simd, const TERMS: usize, const N: usize>(
         let outer = interval_of(first);
         let group = (first..range.end).take_while(|&row| interval_of(row) == outer).count();
         let f = &f[(first - range.start) * width..][..group * width];
-        let values = |j: usize, row: usize| {
-            let s = rows.row(first + row).0[0] - rows.basis.centres()[outer];
-            rows.polynomial(outer, j).iter().rev().fold(0.0, |sum, c| sum * s + c)
-        };
-        combine(f, width, &values, &mut combined);
+        let distances = (first..first + group).map(|row| rows.row(row).0[0] - rows.basis.centres()[outer]);
+        let distances: Vec<f64> = distances.collect();
+        let value = |j: usize, s: f64| rows.polynomial(outer, j).iter().rev().fold(0.0, |sum, c| sum * s + c);
+        for (four, combined) in combined.chunks_mut(TOGETHER * width).enumerate() {
+            let value = |j: usize, s: f64| value(four * TOGETHER + j, s);
+            match combined.len() / width {
+                1 => combine::<S, 1>(simd, f, &distances, value, combined),
+                2 => combine::<S, 2>(simd, f, &distances, value, combined),
+                3 => combine::<S, 3>(simd, f, &distances, value, combined),
+                _ => combine::<S, TOGETHER>(simd, f, &distances, value, combined),
+            }
+        }
         for (j, f) in combined.chunks_exact(width).enumerate() {
             let out = &mut out[(outer + j) * inner..][..inner];
             for run in runs {
                 let (span, interval) = (run.start as usize..run.end as usize, run.interval as usize);
                 let mut sums = [[simd.splat_f64s(0.0); N]; TERMS];
                 let centre = columns.basis.centres()[interval];
-                add_run(simd, &mut sums, &x[span.clone()], &f[span], centre);
+                add_run(simd, &mut sums, x, f, span, centre);
                 add_products(out, columns, interval, &sums.each_ref().map(|sum| total(cast_slice(sum))));
             }
         }
@@ -308,33 +318,42 @@ fn project_kronecker_with<S: Simd, const TERMS: usize, const N: usize>(
     }
 }
 
-/// For each `j` the sum of the rows of `f` times `values(j, row)`.
+/// Functions that rows are multiplied by at once: their sums stay in registers.
+const TOGETHER: usize = 4;
+
+/// For each `j` the sum of the rows of `f` times `value(j, distance)`, row after row.
 #[inline(always)]
-fn combine(f: &[f64], width: usize, values: &impl Fn(usize, usize) -> f64, out: &mut [f64]) {
-    /// Columns that are done at once, so that they stay in the first-level cache.
-    const BLOCK: usize = 256;
-    let rows = f.len() / width;
-    for start in (0..width).step_by(BLOCK) {
-        let block = start..width.min(start + BLOCK);
-        let row = |row: usize| &f[row * width..][block.clone()];
+fn combine<S: Simd, const FUNCTIONS: usize>(
+    simd: S,
+    f: &[f64],
+    distances: &[f64],
+    value: impl Fn(usize, f64) -> f64,
+    out: &mut [f64],
+) {
+    let width = out.len() / FUNCTIONS;
+    let values: Vec<[f64; FUNCTIONS]> =
+        distances.iter().map(|&s| std::array::from_fn(|j| value(j, s))).collect();
+    let block = 2 * S::F64_LANES;
+    let whole = width - width % block;
+    for start in (0..whole).step_by(block) {
+        let mut sums = [[simd.splat_f64s(0.0); 2]; FUNCTIONS];
+        for (row, values) in f.chunks_exact(width).zip(&values) {
+            let (vectors, _) = S::as_simd_f64s(&row[start..start + block]);
+            for (sums, &value) in sums.iter_mut().zip(values) {
+                let value = simd.splat_f64s(value);
+                for (sum, &vector) in sums.iter_mut().zip(vectors) {
+                    *sum = simd.mul_add_f64s(vector, value, *sum);
+                }
+            }
+        }
+        for (out, sums) in out.chunks_exact_mut(width).zip(&sums) {
+            out[start..start + block].copy_from_slice(cast_slice(sums));
+        }
+    }
+    for column in whole..width {
         for (j, out) in out.chunks_exact_mut(width).enumerate() {
-            let out = &mut out[block.clone()];
-            out.fill(0.0);
-            let mut at = 0;
-            while at + 4 <= rows {
-                let v = [0, 1, 2, 3].map(|i| values(j, at + i));
-                let four = row(at).iter().zip(row(at + 1)).zip(row(at + 2)).zip(row(at + 3));
-                for (out, (((a, b), c), d)) in out.iter_mut().zip(four) {
-                    *out = d.mul_add(v[3], c.mul_add(v[2], b.mul_add(v[1], a.mul_add(v[0], *out))));
-                }
-                at += 4;
-            }
-            for at in at..rows {
-                let v = values(j, at);
-                for (out, f) in out.iter_mut().zip(row(at)) {
-                    *out = f.mul_add(v, *out);
-                }
-            }
+            let products = f.chunks_exact(width).zip(&values);
+            out[column] = products.fold(0.0, |sum, (row, values)| row[column].mul_add(values[j], sum));
         }
     }
 }

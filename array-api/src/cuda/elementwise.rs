@@ -4,6 +4,7 @@ use super::driver::Arguments;
 use super::{Cuda, CudaBuffer, KernelLayout, Source, kernel_layouts, type_name};
 use crate::backend::{Elementwise, Manipulation, Storage, View};
 use crate::layout::Layout;
+use crate::lazy::Expression;
 use crate::ops::{Binary, PARAMETERS, Unary};
 use crate::{Element, Result};
 
@@ -223,6 +224,14 @@ impl Elementwise for Cuda {
             .value(right)
             .value(n);
         self.for_each::<Zip<T, O>>(source, "zip_assign", n, arguments)
+    }
+
+    fn evaluate<E: Expression<Self>>(
+        &self,
+        expression: &E,
+        layouts: &[Layout],
+    ) -> Result<CudaBuffer<E::Item>> {
+        super::expression::evaluate(self, expression, layouts)
     }
 }
 

@@ -19,6 +19,7 @@ mod compile;
 #[expect(unsafe_code, reason = "calls the driver")]
 mod driver;
 mod elementwise;
+mod expression;
 mod indexing;
 mod linalg;
 mod sorting;
@@ -34,7 +35,8 @@ use driver::{Arguments, Context, Kernel};
 use crate::backend::{Backend, Creation, Elementwise, Manipulation, Storage, Tile, View, check_tile};
 use crate::elementwise::binary::Add;
 use crate::layout::Layout;
-use crate::{Array, DType, Element, Error, Result};
+use crate::ops::type_name;
+use crate::{Array, Element, Error, Result};
 
 pub use buffer::CudaBuffer;
 pub use driver::Properties;
@@ -211,9 +213,15 @@ struct KernelLayout {
 
 /// Layouts of arrays of one shape as kernels take them.
 fn kernel_layouts<const N: usize>(layouts: [&Layout; N]) -> Result<[KernelLayout; N]> {
-    let joined = Layout::collapse(layouts);
-    let mut out = [KernelLayout { ndim: 0, offset: 0, shape: [0; AXES], strides: [0; AXES] }; N];
-    for (out, layout) in out.iter_mut().zip(&joined) {
+    match kernel_layouts_of(&layouts)?.try_into() {
+        Ok(layouts) => Ok(layouts),
+        Err(_) => unreachable!("there are as many layouts as before"),
+    }
+}
+
+/// [`kernel_layouts`] for any number of arrays.
+fn kernel_layouts_of(layouts: &[&Layout]) -> Result<Vec<KernelLayout>> {
+    let as_kernels_take_it = |layout: &Layout| {
         if layout.ndim() > AXES {
             return Err(Error::InvalidShape {
                 operation: "CUDA",
@@ -221,26 +229,15 @@ fn kernel_layouts<const N: usize>(layouts: [&Layout; N]) -> Result<[KernelLayout
                 reason: format!("a view may have at most {AXES} axes that do not lie one within the other"),
             });
         }
-        out.ndim = layout.ndim() as i64;
-        out.offset = layout.offset() as i64;
+        let (ndim, offset) = (layout.ndim() as i64, layout.offset() as i64);
+        let mut out = KernelLayout { ndim, offset, shape: [0; AXES], strides: [0; AXES] };
         for axis in 0..layout.ndim() {
             out.shape[axis] = layout.shape()[axis] as i64;
             out.strides[axis] = layout.strides()[axis] as i64;
         }
-    }
-    Ok(out)
-}
-
-/// The name of an element type in CUDA C++.
-fn type_name(dtype: DType) -> &'static str {
-    match dtype {
-        DType::Float32 => "float",
-        DType::Float64 => "double",
-        DType::Int32 => "int",
-        DType::Int64 => "i64",
-        DType::UInt8 => "u8",
-        DType::Bool => "bool",
-    }
+        Ok(out)
+    };
+    Layout::collapse_all(layouts).iter().map(as_kernels_take_it).collect()
 }
 
 impl Storage for Cuda {

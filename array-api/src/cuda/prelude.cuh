@@ -60,6 +60,13 @@ template <class T> struct Cast<bool, T> {
 };
 template <class U, class T> __device__ U cast(T x) { return Cast<U, T>::of(x); }
 
+// A result as it was rounded: the compiler must not fuse its product with the sum of another function.
+template <class T> __device__ T settled(T x) { return x; }
+#ifdef __CUDACC_RTC__
+template <> __device__ inline float settled(float x) { asm("" : "+f"(x)); return x; }
+template <> __device__ inline double settled(double x) { asm("" : "+d"(x)); return x; }
+#endif
+
 template <class T> __device__ T add(T a, T b) {
     typedef typename Wrapping<T>::Type W;
     return (T)((W)a + (W)b);

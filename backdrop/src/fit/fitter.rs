@@ -1,6 +1,7 @@
 //! Fitting batches of frames with one set of masks.
 
-use array_api::{Array, Backend, Csr, Element, Tile, s};
+use array_api::lazy::Expression;
+use array_api::{Array, Backend, Csr, Element, Lazy, Tile, s};
 use ndarray::{Array2, Ix2};
 
 use super::together::Together;
@@ -242,13 +243,15 @@ impl<B: Backend> FrameFitter<B> {
 
         let n1 = a1.columns();
         let buffer = xp.reduce_tiles(&tiles, count, n1 + 1, |tile| {
-            let mut flux = self.flux(frames, tile)?;
+            let weights = self.weights.slice(s![tile.rows.clone()])?;
+            let flux = match self.flux(frames, tile)? {
+                (flux, Some(average)) => clean(flux.lazy().subtract(average.lazy())).eval()?,
+                (flux, None) => clean(flux.lazy()).eval()?,
+            };
             let non_positive = flux.less_equal_scalar(f32::ZERO)?.count_nonzero_axes(&[1, 2], false)?;
             let non_positive = non_positive.astype::<f64>()?.expand_dims(1)?;
-            flux.maximum_scalar_assign(FLOOR as f32)?;
-            let mut flux = flux.astype::<f64>()?;
-            flux.log10_assign()?;
-            flux.multiply_assign(&self.weights.slice(s![tile.rows.clone()])?)?;
+            let log = flux.lazy().maximum_scalar(FLOOR as f32).astype::<f64>().log10();
+            let flux = log.multiply(weights.lazy()).eval()?;
             let projected = a1.project_rows(&flux, tile.rows.clone()).map_err(into_array_error)?;
             Array::concat(&[&projected, &non_positive], 1)
         })?;
@@ -256,32 +259,48 @@ impl<B: Backend> FrameFitter<B> {
         let w1 = self.equations[0].solve(&sums.slice(s![.., 0..n1])?)?;
 
         let buffer = xp.reduce_tiles(&tiles, count, a2.columns(), |tile| {
-            let mut flux = self.flux(frames, tile)?;
-            flux.maximum_scalar_assign(FLOOR as f32)?;
             let w1 = w1.slice(s![tile.batch.clone()])?;
-            let mut smooth = a1.dot_rows(&w1, tile.rows.clone()).map_err(into_array_error)?;
-            smooth.exp10_assign()?;
-            let mut flux = flux.astype::<f64>()?;
-            flux.subtract_assign(&smooth)?;
-            flux.multiply_assign(&self.weights.slice(s![tile.rows.clone()])?)?;
+            let smooth = a1.dot_rows(&w1, tile.rows.clone()).map_err(into_array_error)?;
+            let weights = self.weights.slice(s![tile.rows.clone()])?;
+            let flux = match self.flux(frames, tile)? {
+                (flux, Some(average)) => rest(flux.lazy().subtract(average.lazy()), &smooth, &weights)?,
+                (flux, None) => rest(flux.lazy(), &smooth, &weights)?,
+            };
             a2.project_rows(&flux, tile.rows.clone()).map_err(into_array_error)
         })?;
         let w2 = self.equations[1].solve(&Array::from_buffer(xp, buffer, &[count, a2.columns()]))?;
         Ok(OnDevice { w1, w2, non_positive: sums.slice(s![.., n1..])? })
     }
 
-    /// `F - average` on a tile, and [`FLOOR`] where there is no value: such pixels have the weight of
-    /// masked ones, so any number will do.
-    fn flux(&self, frames: &Array<f32, B>, tile: &Tile) -> array_api::Result<Array<f32, B>> {
-        let flux = frames.slice(s![tile.batch.clone(), tile.rows.clone()])?;
-        let mut flux = match &self.average {
-            Some(average) => flux.subtract(&average.slice(s![tile.rows.clone()])?)?,
-            None => flux.copy()?,
-        };
-        let floor = FLOOR as f32;
-        flux.nan_to_num_assign(floor, floor, floor)?;
-        Ok(flux)
+    /// Frames on a tile, and the average frame that is to be subtracted there.
+    #[expect(clippy::type_complexity, reason = "a pair says it all")]
+    fn flux(
+        &self,
+        frames: &Array<f32, B>,
+        tile: &Tile,
+    ) -> array_api::Result<(Array<f32, B>, Option<Array<f32, B>>)> {
+        let average =
+            self.average.as_ref().map(|average| average.slice(s![tile.rows.clone()])).transpose()?;
+        Ok((frames.slice(s![tile.batch.clone(), tile.rows.clone()])?, average))
     }
+}
+
+/// [`FLOOR`] where there is no value: such pixels have the weight of masked ones, so any number will do.
+fn clean<B: Backend>(
+    flux: Lazy<impl Expression<B, Item = f32>, B>,
+) -> Lazy<impl Expression<B, Item = f32>, B> {
+    let floor = FLOOR as f32;
+    flux.nan_to_num(floor, floor, floor)
+}
+
+/// What `A2` is fitted to: the weighted flux less the smooth light, whose logarithm is given.
+fn rest<B: Backend>(
+    flux: Lazy<impl Expression<B, Item = f32>, B>,
+    log_smooth: &Array<f64, B>,
+    weights: &Array<f64, B>,
+) -> array_api::Result<Array<f64, B>> {
+    let flux = clean(flux).maximum_scalar(FLOOR as f32).astype::<f64>();
+    flux.subtract(log_smooth.lazy().exp10()).multiply(weights.lazy()).eval()
 }
 
 /// `A^T diag(1/sigma_f) A` of both designs. Each rank makes some of the parts that belong to pairs of

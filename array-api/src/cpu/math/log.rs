@@ -11,8 +11,10 @@ use super::real::{Base, Real};
 #[inline(always)]
 pub(super) fn split<T: Real>(x: T) -> (T, T) {
     let subnormal = x < T::min_positive_value();
-    let (k, f) = (if subnormal { x * T::INTEGERS } else { x }).split();
-    (if subnormal { k - T::DIGITS } else { k }, f)
+    // Factors instead of two ways, of which vector code would go both.
+    let (factor, shift) = if subnormal { (T::INTEGERS, T::DIGITS) } else { (T::one(), T::zero()) };
+    let (k, f) = (x * factor).split();
+    (k - shift, f)
 }
 
 /// `s = f / (2 + f)`.

@@ -4,6 +4,7 @@ mod binary;
 mod comparison;
 mod conversion;
 mod generic;
+mod lazy;
 mod operator;
 mod predicate;
 mod unary;
@@ -20,6 +21,7 @@ pub(crate) fn cases<B: Backend>() -> Vec<Case<B>> {
         conversion::cases(),
         operator::cases(),
         generic::cases(),
+        lazy::cases(),
     ]
     .into_iter()
     .flatten()

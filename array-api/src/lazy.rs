@@ -1,0 +1,306 @@
+//! Elementwise expressions that are evaluated in one pass, as numexpr and CuPy's `fuse` do.
+//!
+//! [`Array::lazy`] begins an expression, the functions of [`elementwise`](crate::elementwise) extend it,
+//! and [`Lazy::eval`] makes an array of it. No intermediate result meets memory: on the CPU one vectorised
+//! loop makes each element from those of all arrays, on a GPU one kernel does.
+//!
+//! ```
+//! use array_api::{Array, Cpu};
+//!
+//! let xp = Cpu::new();
+//! let counts = Array::from_slice(&xp, &[3.0_f32, f32::NAN, 101.0])?;
+//! let dark = Array::from_slice(&xp, &[1.0_f32])?;
+//! let weight = Array::from_slice(&xp, &[1.0, 1.0, 0.5])?;
+//! let log = counts.lazy().subtract(dark.lazy()).nan_to_num(1.0, 1.0, 1.0);
+//! let weighted = log.astype::<f64>().log10().multiply(weight.lazy()).eval()?;
+//! assert_eq!(weighted.to_vec()?, [2.0_f64.log10(), 0.0, 1.0]);
+//! # Ok::<(), array_api::Error>(())
+//! ```
+//!
+//! Results have the bits that the functions of [`Array`] give one after another.
+
+use std::fmt::Write;
+use std::marker::PhantomData;
+
+use crate::backend::Backend;
+use crate::layout::{Layout, broadcast_shapes};
+use crate::ops::{AsType, Binary, Clip, NanToNum, PARAMETERS, Unary, type_name};
+use crate::{Array, Cast, DType, Element, Float, Numeric, Result};
+
+/// What an elementwise expression is made of: arrays, and functions of one or two expressions.
+///
+/// Arrays are numbered from left to right.
+pub trait Expression<B: Backend>: Clone + Send + Sync + 'static {
+    /// Element type of the result.
+    type Item: Element;
+
+    /// The functions, and blocks of neighbouring elements, one of each array: all that a loop over the
+    /// elements needs, so that a compiler can keep it in registers.
+    type Blocks<'a, R: Reader<'a, B>>;
+
+    /// Has a reader give a block of each array.
+    fn blocks<'a, R: Reader<'a, B>>(&'a self, reader: &mut R) -> Self::Blocks<'a, R>;
+
+    /// The result for element `i` of the blocks.
+    fn element<'a, R: Reader<'a, B>>(blocks: &Self::Blocks<'a, R>, i: usize) -> Self::Item;
+
+    /// Shows a visitor all arrays and parameters.
+    fn visit<V: Visitor<B>>(&self, visitor: &mut V);
+
+    /// Adds to the text of a kernel the functions of the expression, and returns the expression in CUDA
+    /// C++.
+    fn cuda(text: &mut CudaText) -> String;
+}
+
+/// Gives the elements of arrays, a block at a time.
+pub trait Reader<'a, B: Backend> {
+    /// Elements in the same place of each array.
+    type Block<T: Element>: Block<T>;
+
+    /// The block of the next array.
+    fn block<T: Element>(&mut self, array: &'a Array<T, B>) -> Self::Block<T>;
+}
+
+/// Neighbouring elements.
+pub trait Block<T> {
+    /// Element `i`.
+    fn get(&self, i: usize) -> T;
+}
+
+/// Sees what is in an expression, from left to right.
+pub trait Visitor<B: Backend> {
+    /// The next array.
+    fn array<T: Element>(&mut self, array: &Array<T, B>);
+    /// The parameters of the next function of one element.
+    fn parameters<T: Element>(&mut self, parameters: [T; PARAMETERS]);
+}
+
+/// What the text of a kernel for an expression is made of.
+#[derive(Debug, Default)]
+pub struct CudaText {
+    /// Types with the functions, in CUDA C++.
+    pub functions: String,
+    /// The element type of each array; in the expression the element is `x0`, `x1`, and so on.
+    pub arrays: Vec<DType>,
+    /// The number of functions with parameters: those of the first are `p0`, of type `P0`, and so on.
+    pub parameters: usize,
+    count: usize,
+}
+
+impl CudaText {
+    /// Adds a function to be called `f`, with `T` and `U` as its argument's and its result's type, and
+    /// returns the name of the type that it is in.
+    fn function(&mut self, t: DType, u: DType, signature: &str, body: &str) -> String {
+        let name = format!("F{}", self.count);
+        self.count += 1;
+        let (t, u) = (type_name(t), type_name(u));
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            self.functions,
+            "struct {name} {{ typedef {t} T; typedef {u} U;\n\
+             static __device__ __forceinline__ U f({signature}) {{ {body} }} }};"
+        );
+        name
+    }
+}
+
+/// An array in an expression.
+pub struct Source<T: Element, B: Backend>(Array<T, B>);
+
+impl<T: Element, B: Backend> Clone for Source<T, B> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: Element, B: Backend> Expression<B> for Source<T, B> {
+    type Item = T;
+    type Blocks<'a, R: Reader<'a, B>> = R::Block<T>;
+
+    #[inline(always)]
+    fn blocks<'a, R: Reader<'a, B>>(&'a self, reader: &mut R) -> R::Block<T> {
+        reader.block(&self.0)
+    }
+
+    #[inline(always)]
+    fn element<'a, R: Reader<'a, B>>(block: &R::Block<T>, i: usize) -> T {
+        block.get(i)
+    }
+
+    fn visit<V: Visitor<B>>(&self, visitor: &mut V) {
+        visitor.array(&self.0);
+    }
+
+    fn cuda(text: &mut CudaText) -> String {
+        text.arrays.push(T::DTYPE);
+        format!("x{}", text.arrays.len() - 1)
+    }
+}
+
+/// A function of one expression.
+#[derive(Clone)]
+pub struct Map<O, E> {
+    op: O,
+    of: E,
+}
+
+impl<B: Backend, E: Expression<B>, O: Unary<E::Item>> Expression<B> for Map<O, E> {
+    type Item = O::Out;
+    type Blocks<'a, R: Reader<'a, B>> = (O, E::Blocks<'a, R>);
+
+    #[inline(always)]
+    fn blocks<'a, R: Reader<'a, B>>(&'a self, reader: &mut R) -> Self::Blocks<'a, R> {
+        (self.op, self.of.blocks(reader))
+    }
+
+    #[inline(always)]
+    fn element<'a, R: Reader<'a, B>>((op, of): &Self::Blocks<'a, R>, i: usize) -> O::Out {
+        op.apply(E::element::<R>(of, i))
+    }
+
+    fn visit<V: Visitor<B>>(&self, visitor: &mut V) {
+        self.of.visit(visitor);
+        visitor.parameters(self.op.parameters());
+    }
+
+    fn cuda(text: &mut CudaText) -> String {
+        let of = E::cuda(text);
+        let name = text.function(E::Item::DTYPE, O::Out::DTYPE, "T x, const T *p", &O::cuda());
+        let number = text.parameters;
+        text.parameters += 1;
+        let _ = writeln!(text.functions, "struct P{number} {{ {name}::T p[{PARAMETERS}]; }};");
+        format!("settled({name}::f({of}, p{number}.p))")
+    }
+}
+
+/// A function of two expressions.
+#[derive(Clone)]
+pub struct Zip<O, E, F> {
+    op: O,
+    a: E,
+    b: F,
+}
+
+impl<B: Backend, E, F, O> Expression<B> for Zip<O, E, F>
+where
+    E: Expression<B>,
+    F: Expression<B, Item = E::Item>,
+    O: Binary<E::Item>,
+{
+    type Item = O::Out;
+    type Blocks<'a, R: Reader<'a, B>> = (O, E::Blocks<'a, R>, F::Blocks<'a, R>);
+
+    #[inline(always)]
+    fn blocks<'a, R: Reader<'a, B>>(&'a self, reader: &mut R) -> Self::Blocks<'a, R> {
+        let a = self.a.blocks(reader);
+        (self.op, a, self.b.blocks(reader))
+    }
+
+    #[inline(always)]
+    fn element<'a, R: Reader<'a, B>>((op, a, b): &Self::Blocks<'a, R>, i: usize) -> O::Out {
+        op.apply(E::element::<R>(a, i), F::element::<R>(b, i))
+    }
+
+    fn visit<V: Visitor<B>>(&self, visitor: &mut V) {
+        self.a.visit(visitor);
+        self.b.visit(visitor);
+    }
+
+    fn cuda(text: &mut CudaText) -> String {
+        let (a, b) = (E::cuda(text), F::cuda(text));
+        let name = text.function(E::Item::DTYPE, O::Out::DTYPE, "T a, T b", &O::cuda());
+        format!("settled({name}::f({a}, {b}))")
+    }
+}
+
+/// An elementwise expression that is not evaluated yet.
+///
+/// Its methods are those of [`Array`] by the same names; arrays broadcast.
+pub struct Lazy<E, B> {
+    expression: E,
+    backend: B,
+}
+
+impl<T: Element, B: Backend> Array<T, B> {
+    /// An expression that begins with this array, whose buffer it shares: see [`lazy`](crate::lazy).
+    pub fn lazy(&self) -> Lazy<Source<T, B>, B> {
+        Lazy { expression: Source(self.clone()), backend: self.backend().clone() }
+    }
+}
+
+impl<B: Backend, E: Expression<B>> Lazy<E, B> {
+    /// `op` of each element. The named functions are short for this.
+    pub fn map<O: Unary<E::Item>>(self, op: O) -> Lazy<Map<O, E>, B> {
+        Lazy { expression: Map { op, of: self.expression }, backend: self.backend }
+    }
+
+    /// `op` of the elements in the same place, after broadcasting.
+    pub fn zip<O, F>(self, op: O, other: Lazy<F, B>) -> Lazy<Zip<O, E, F>, B>
+    where
+        O: Binary<E::Item>,
+        F: Expression<B, Item = E::Item>,
+    {
+        Lazy { expression: Zip { op, a: self.expression, b: other.expression }, backend: self.backend }
+    }
+
+    /// A new array of the results.
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`](crate::Error::ShapeMismatch) if the arrays' shapes do not broadcast; too little
+    /// memory.
+    pub fn eval(&self) -> Result<Array<E::Item, B>> {
+        let mut arrays = Layouts(Vec::new());
+        self.expression.visit(&mut arrays);
+        let arrays = arrays.0;
+        let mut shape = arrays.first().map(|layout| layout.shape().to_vec()).unwrap_or_default();
+        for layout in &arrays {
+            if layout.shape() != shape {
+                shape = broadcast_shapes(&shape, layout.shape(), "eval")?;
+            }
+        }
+        let layouts: Vec<Layout> =
+            arrays.iter().map(|layout| layout.broadcast_to(&shape)).collect::<Result<_>>()?;
+        let buffer = self.backend.evaluate(&self.expression, &layouts)?;
+        Ok(Array::from_buffer(&self.backend, buffer, &shape))
+    }
+
+    /// The elements converted to type `U`.
+    pub fn astype<U: Element>(self) -> Lazy<Map<AsType<U>, E>, B>
+    where
+        E::Item: Cast<U>,
+    {
+        self.map(AsType(PhantomData))
+    }
+
+    /// The elements restricted to the closed interval from `low` to `high`.
+    pub fn clip(self, low: E::Item, high: E::Item) -> Lazy<Map<Clip<E::Item>, E>, B>
+    where
+        E::Item: Numeric,
+    {
+        self.map(Clip { low, high })
+    }
+
+    /// The elements with NaN and the infinities replaced.
+    pub fn nan_to_num(
+        self,
+        nan: E::Item,
+        posinf: E::Item,
+        neginf: E::Item,
+    ) -> Lazy<Map<NanToNum<E::Item>, E>, B>
+    where
+        E::Item: Float,
+    {
+        self.map(NanToNum { nan, posinf, neginf })
+    }
+}
+
+/// The layouts of the arrays of an expression.
+struct Layouts(Vec<Layout>);
+
+impl<B: Backend> Visitor<B> for Layouts {
+    fn array<T: Element>(&mut self, array: &Array<T, B>) {
+        self.0.push(array.layout().clone());
+    }
+
+    fn parameters<T: Element>(&mut self, _: [T; PARAMETERS]) {}
+}
