@@ -7,6 +7,7 @@ mod artifacts;
 mod assemble;
 mod copy;
 mod environment;
+mod instructions;
 mod libraries;
 mod mutate;
 mod mutations;
@@ -51,6 +52,14 @@ enum Command {
     Assemble,
     /// Print the shell exports with which any command runs on the emulator: eval "$(cargo xtask env)"
     Env,
+    /// Count the instructions of the hot loops under valgrind, and compare them with those recorded
+    Instructions {
+        /// Write what is counted to the table
+        #[arg(long)]
+        record: bool,
+        /// Only loops whose name contains this
+        name: Option<String>,
+    },
     /// Break lines of the CUDA backend, one at a time, and show which tests catch each
     Mutate {
         /// Print the table of mutations only
@@ -92,6 +101,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             libraries::prepare(&workspace, Device::Emulated)?;
             print!("{}", environment::shell_exports(&workspace)?);
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Instructions { record, name } => {
+            instructions::run(&workspace, record, name.as_deref().unwrap_or_default())
         }
         Command::Mutate { list, name } => mutate::run(&workspace, list, name.as_deref().unwrap_or_default()),
     }
