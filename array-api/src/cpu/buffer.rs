@@ -15,6 +15,10 @@ thread_local! {
 /// Buffers kept for reuse, of each element type on each thread.
 const POOL_SIZE: usize = 32;
 
+/// Elements of the smallest buffers that are kept: the allocator is fast with smaller ones, which would only
+/// crowd out large ones.
+const POOL_MIN: usize = 1024;
+
 /// Whether this thread is working on a tile.
 pub(super) fn inside_tile() -> bool {
     INSIDE_TILE.get()
@@ -82,7 +86,7 @@ impl<T: Element> CpuBuffer<T> {
 
 /// A recycled vector of at least `len` elements, but not wastefully more.
 fn take_from_pool<T: Element>(len: usize) -> Option<Vec<T>> {
-    if !inside_tile() || len == 0 {
+    if !inside_tile() || len < POOL_MIN {
         return None;
     }
     POOL.with_borrow_mut(|pool| {
@@ -113,7 +117,7 @@ impl<T: Element> DerefMut for CpuBuffer<T> {
 
 impl<T: Element> Drop for CpuBuffer<T> {
     fn drop(&mut self) {
-        if !inside_tile() || self.0.is_empty() {
+        if !inside_tile() || self.0.len() < POOL_MIN {
             return;
         }
         let data = std::mem::take(&mut self.0);
@@ -138,11 +142,11 @@ mod tests {
     #[test]
     fn temporaries_of_a_tile_are_recycled() {
         in_tile(|| {
-            let first = CpuBuffer::<f64>::zeros(1000).unwrap();
+            let first = CpuBuffer::<f64>::zeros(2000).unwrap();
             let address = first.as_ptr();
             drop(first);
-            let second = CpuBuffer::<f64>::unspecified(900).unwrap();
-            assert_eq!((second.as_ptr(), second.len()), (address, 900));
+            let second = CpuBuffer::<f64>::unspecified(1900).unwrap();
+            assert_eq!((second.as_ptr(), second.len()), (address, 1900));
         });
         assert!(!inside_tile());
     }
