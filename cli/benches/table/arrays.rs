@@ -44,9 +44,8 @@ fn measure_case(bench: &mut Bench, case: &Case, threads: &[(usize, usize)], aim:
             }
             times.0.push(pool.install(|| mean(&mut work, seconds))?);
         }
-        let of = if ours == theirs { String::new() } else { format!(" of ours, {theirs} of NumPy's") };
         Row {
-            name: format!("{}, {ours} thread{}{of}", case.name, if ours == 1 { "" } else { "s" }),
+            name: format!("{}, threads {ours} / {theirs}", case.name),
             ours: median(times.0),
             other: (!times.1.is_empty()).then(|| median(times.1)),
             aim,

@@ -12,6 +12,8 @@ mod cases;
 #[path = "../common/mod.rs"]
 mod common;
 mod mask;
+#[path = "../../../backdrop/benches/mask_change/mod.rs"]
+mod mask_change;
 mod program;
 mod python;
 mod report;

@@ -27,7 +27,8 @@ pub struct Row {
 
 /// Prints what the columns mean.
 pub fn print_head() {
-    println!("ratio: ours / other side where the target is a most, the speed of ours where it is a least");
+    println!("ratio: ours / other side, to be at most; or speed of ours / other side, to be at least");
+    println!("threads: ours / other side's");
     print_line("row", ["ours", "other side", "ratio", "target", "stretch", "met?"]);
 }
 
