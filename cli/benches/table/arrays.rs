@@ -1,6 +1,6 @@
 //! `array-api` against NumPy and SciPy.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rayon::ThreadPoolBuilder;
 
@@ -8,6 +8,9 @@ use crate::Bench;
 use crate::cases::{self, Case, Work};
 use crate::common::Result;
 use crate::report::{Aim, Row, median};
+
+/// OpenBLAS's threads look for more work for about a tenth of a second before they sleep.
+const SETTLE: Duration = Duration::from_millis(200);
 
 /// Measures all cases that are wanted.
 pub fn measure(bench: &mut Bench) -> Result<()> {
@@ -41,6 +44,9 @@ fn measure_case(bench: &mut Bench, case: &Case, threads: &[(usize, usize)], aim:
         for _ in 0..bench.rounds {
             if let Some(python) = bench.python(theirs)? {
                 times.1.push(python.seconds(&request)?);
+                if theirs > 1 {
+                    std::thread::sleep(SETTLE);
+                }
             }
             times.0.push(pool.install(|| mean(&mut work, seconds))?);
         }
