@@ -1,69 +1,55 @@
 //! Products, factorizations, solves, and bilinear forms at the sizes of the background model, and
-//! eigenvalues, in GFLOP/s.
+//! eigenvalues. An "element" is a floating point operation: criterion's Gelem/s are GFLOP/s.
 //!
 //! `cargo bench -p array-api --bench linalg`; `RAYON_NUM_THREADS` sets the threads.
 
-use std::time::Instant;
-
 use array_api::{Array, Cpu, Csr, Result, linalg};
+use criterion::{Criterion, criterion_group, criterion_main};
 
-/// The best of a few runs, in seconds.
-fn best(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
-    let mut shortest = f64::INFINITY;
-    for _ in 0..5 {
-        let start = Instant::now();
-        work()?;
-        shortest = shortest.min(start.elapsed().as_secs_f64());
-    }
-    Ok(shortest)
-}
+mod cases;
+mod measure;
 
-/// Numbers between -1 and 1 without a pattern.
-fn matrix(xp: &Cpu, rows: usize, columns: usize) -> Result<Array<f64, Cpu>> {
-    let golden = 0.618_033_988_749_894_9;
-    let data = (0..rows * columns).map(|i| 2.0 * (i as f64 * golden).fract() - 1.0).collect();
-    Array::from_vec(xp, data, &[rows, columns])
-}
+use cases::{Case, UNKNOWNS, Work, positive_definite, spread};
+use measure::measure;
 
-fn main() -> Result<()> {
-    let xp = Cpu::new();
-    let show = |name: &str, operations: f64, seconds: f64| {
-        println!("{name:34} {:8.1} ms {:8.1} GFLOP/s", seconds * 1e3, operations / seconds * 1e-9);
-    };
-    let n = 2048;
-    let (a, b) = (matrix(&xp, n, n)?, matrix(&xp, n, n)?);
-    show("matmul 2048 x 2048 x 2048", 2.0 * (n as f64).powi(3), best(|| a.matmul(&b).map(drop))?);
-
-    let n = 3122;
-    let symmetric = matrix(&xp, n, n)?;
-    let symmetric = (&symmetric + &symmetric.matrix_transpose()?)?;
-    let a = (&symmetric + &(2.0 * n as f64 * &Array::eye(&xp, n, None, 0)?)?)?;
-    show("cholesky 3122", (n as f64).powi(3) / 3.0, best(|| linalg::cholesky(&a).map(drop))?);
-    let factor = linalg::cho_factor(&a)?;
-    for columns in [1, 16, 64] {
-        let b = matrix(&xp, n, columns)?;
-        let operations = 2.0 * (n * n * columns) as f64;
-        let name = format!("cho_solve 3122, {columns} right-hand sides");
-        show(&name, operations, best(|| factor.solve(&b).map(drop))?);
-    }
-    let start = Instant::now();
-    let inverse = factor.solve(&Array::eye(&xp, n, None, 0)?)?;
-    let name = format!("cho_solve 3122, {n} right-hand sides");
-    show(&name, 2.0 * (n as f64).powi(3), start.elapsed().as_secs_f64());
-
-    // Entries of a row at equal distances, with another beginning in each row.
-    let (rows, entries) = (4096, 14);
+/// Entries of a row at equal distances, with another beginning in each row.
+fn sparse(rows: usize, entries: usize) -> Result<Csr<f64, Cpu>> {
     let indptr = (0..=rows).map(|row| (row * entries) as i32).collect();
-    let columns = (0..rows * entries).map(|i| ((i / entries * 37 + i % entries * 223) % n) as i32);
-    let values = matrix(&xp, rows, entries)?.to_vec()?;
-    let sparse = Csr::new(&xp, [rows, n], indptr, columns.collect(), values)?;
-    let operations = 2.0 * (rows * entries * (entries + 1)) as f64;
-    show("bilinear 4096 x 14, 3122", operations, best(|| sparse.bilinear(&inverse, &sparse).map(drop))?);
-
-    // The operations of the reduction to tridiagonal form and of its way back.
-    let n = 512;
-    let small = matrix(&xp, n, n)?;
-    let operations = (4.0 / 3.0 + 2.0) * (n as f64).powi(3);
-    show("eigh 512", operations, best(|| linalg::eigh(&small).map(drop))?);
-    Ok(())
+    let column = |i: usize| ((i / entries * 37 + i % entries * 223) % UNKNOWNS) as i32;
+    let columns = (0..rows * entries).map(column).collect();
+    let values = spread(&[rows, entries], -1.0, 1.0)?.to_vec()?;
+    Csr::new(&Cpu::new(), [rows, UNKNOWNS], indptr, columns, values)
 }
+
+/// What the program does besides what is measured against NumPy.
+fn others() -> Vec<Case> {
+    let n = UNKNOWNS;
+    let inverse = move || {
+        let factor = linalg::cho_factor(&positive_definite(n)?)?;
+        let eye = Array::eye(&Cpu::new(), n, None, 0)?;
+        Ok(Box::new(move || factor.solve(&eye).map(drop)) as Work)
+    };
+    let (rows, entries) = (4096, 14);
+    let bilinear = move || {
+        let (matrix, sparse) = (positive_definite(n)?, sparse(rows, entries)?);
+        Ok(Box::new(move || sparse.bilinear(&matrix, &sparse).map(drop)) as Work)
+    };
+    let eigenvalues = || {
+        let matrix = spread::<f64>(&[512, 512], -1.0, 1.0)?;
+        Ok(Box::new(move || linalg::eigh(&matrix).map(drop)) as Work)
+    };
+    vec![
+        Case::new(format!("cho_solve {n} x {n}"), 2 * n.pow(3), inverse),
+        Case::new(format!("bilinear {rows} x {entries}, {n}"), 2 * rows * entries * (entries + 1), bilinear),
+        // The operations of the reduction to tridiagonal form and of its way back.
+        Case::new("eigh 512".into(), 10 * 512_usize.pow(3) / 3, eigenvalues),
+    ]
+}
+
+fn linear_algebra(criterion: &mut Criterion) {
+    measure(criterion, "linalg", cases::linear_algebra());
+    measure(criterion, "linalg", others());
+}
+
+criterion_group!(benches, linear_algebra);
+criterion_main!(benches);

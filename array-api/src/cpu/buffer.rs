@@ -1,9 +1,12 @@
-//! Buffers, and the scratch pool that temporaries inside a tile come from.
+//! Buffers, and the memory that new ones come from: on each thread a scratch pool for the temporaries of a
+//! tile, and for all threads some large blocks that were freed lately, which the system would have to clear,
+//! page by page, if it took them back and gave them out again.
 
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, PoisonError};
 
 use crate::{Element, Error, Result};
 
@@ -18,6 +21,48 @@ const POOL_SIZE: usize = 32;
 /// Elements of the smallest buffers that are kept: the allocator is fast with smaller ones, which would only
 /// crowd out large ones.
 const POOL_MIN: usize = 1024;
+
+/// Bytes from which on a freed block is kept: smaller ones the allocator itself uses again.
+const LARGE: usize = 1 << 20;
+
+/// Bytes of freed large blocks that are kept, at most: an operation's result and another one's.
+const KEPT: usize = 96 << 20;
+
+/// Large blocks that were freed lately, the last one at the end: of which type, of how many bytes.
+static FREED: Mutex<Vec<(TypeId, usize, Box<dyn Any + Send>)>> = Mutex::new(Vec::new());
+
+/// Keeps a large block that is no longer needed in place of older ones.
+fn keep<T: Element>(data: Vec<T>) {
+    let bytes = data.len() * size_of::<T>();
+    if !(LARGE..=KEPT).contains(&bytes) {
+        return;
+    }
+    let mut freed = FREED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut total = bytes + freed.iter().map(|(_, bytes, _)| bytes).sum::<usize>();
+    let oldest = freed.iter().take_while(|(_, bytes, _)| {
+        let too_much = total > KEPT;
+        total -= if too_much { *bytes } else { 0 };
+        too_much
+    });
+    let oldest = oldest.count();
+    freed.drain(..oldest);
+    freed.push((TypeId::of::<T>(), bytes, Box::new(data)));
+}
+
+/// A large block for `len` elements, with whatever is in it.
+fn take_kept<T: Element>(len: usize) -> Option<Vec<T>> {
+    let bytes = len.saturating_mul(size_of::<T>());
+    if bytes < LARGE {
+        return None;
+    }
+    let fits = |&(kind, size, _): &(TypeId, usize, _)| {
+        kind == TypeId::of::<T>() && size >= bytes && size <= bytes.saturating_mul(2)
+    };
+    let mut freed = FREED.lock().unwrap_or_else(PoisonError::into_inner);
+    let index = freed.iter().rposition(fits)?;
+    let (.., block) = freed.remove(index);
+    block.downcast::<Vec<T>>().ok().map(|data| *data)
+}
 
 /// Whether this thread is working on a tile.
 pub(super) fn inside_tile() -> bool {
@@ -43,7 +88,8 @@ pub struct CpuBuffer<T: Element>(Vec<T>);
 impl<T: Element> CpuBuffer<T> {
     /// A buffer whose elements will be overwritten: whatever a recycled buffer holds, or zeros.
     pub(super) fn unspecified(len: usize) -> Result<Self> {
-        if let Some(mut recycled) = take_from_pool::<T>(len) {
+        let recycled = if inside_tile() { take_from_pool::<T>(len) } else { take_kept::<T>(len) };
+        if let Some(mut recycled) = recycled {
             recycled.truncate(len);
             return Ok(Self(recycled));
         }
@@ -117,10 +163,13 @@ impl<T: Element> DerefMut for CpuBuffer<T> {
 
 impl<T: Element> Drop for CpuBuffer<T> {
     fn drop(&mut self) {
-        if !inside_tile() || self.0.len() < POOL_MIN {
+        let data = std::mem::take(&mut self.0);
+        if !inside_tile() {
+            return keep(data);
+        }
+        if data.len() < POOL_MIN {
             return;
         }
-        let data = std::mem::take(&mut self.0);
         // While a thread ends its pool may be gone already: then the memory is simply freed.
         let _ = POOL.try_with(|pool| {
             let Ok(mut pool) = pool.try_borrow_mut() else { return };
@@ -149,6 +198,25 @@ mod tests {
             assert_eq!((second.as_ptr(), second.len()), (address, 1900));
         });
         assert!(!inside_tile());
+    }
+
+    #[test]
+    fn large_blocks_are_used_again() {
+        // Of a type and a size that no other test uses at the same time.
+        let large = || CpuBuffer::<u8>::unspecified(30 << 20).unwrap();
+        let first = large();
+        let address = first.as_ptr();
+        drop(first);
+        assert_eq!(large().as_ptr(), address);
+        // Fresh zeros, whatever was freed.
+        large().fill(1);
+        assert!(CpuBuffer::<u8>::zeros(30 << 20).unwrap().iter().all(|&x| x == 0));
+        // No more is kept than the limit says, and what is too large is freed at once.
+        (0..5).map(|_| large()).collect::<Vec<_>>();
+        drop(CpuBuffer::<u8>::unspecified(KEPT + 1).unwrap());
+        let freed = FREED.lock().unwrap();
+        assert!(freed.iter().map(|(_, bytes, _)| bytes).sum::<usize>() <= KEPT);
+        assert!(freed.iter().any(|(_, bytes, _)| *bytes == 30 << 20));
     }
 
     #[test]

@@ -67,17 +67,26 @@ fn reduce_slice<T: Element, R: Reduction<T>>(x: &[T]) -> R::Accumulator {
     R::combine(a, b)
 }
 
-struct RowKernel<'a, T: Element, R: Reduction<T>> {
+/// Rows that are accumulated in one pass over the accumulators.
+const TOGETHER: usize = 8;
+
+struct RowsKernel<'a, T: Element, R: Reduction<T>, const N: usize> {
     accumulators: &'a mut [R::Accumulator],
-    row: &'a [T],
+    rows: [&'a [T]; N],
 }
 
-impl<T: Element, R: Reduction<T>> WithSimd for RowKernel<'_, T, R> {
+impl<T: Element, R: Reduction<T>, const N: usize> WithSimd for RowsKernel<'_, T, R, N> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        for (accumulator, &x) in self.accumulators.iter_mut().zip(self.row) {
-            *accumulator = R::combine(*accumulator, R::load(x));
+        let count = self.accumulators.len();
+        let rows = self.rows.map(|row| &row[..count]);
+        for (i, accumulator) in self.accumulators.iter_mut().enumerate() {
+            let mut sum = *accumulator;
+            for row in rows {
+                sum = R::combine(sum, R::load(row[i]));
+            }
+            *accumulator = sum;
         }
     }
 }
@@ -90,9 +99,14 @@ fn reduce_rows<T: Element, R: Reduction<T>>(data: &[T], starts: &[usize], out: &
     let mut part = vec![R::IDENTITY; out.len()];
     for group in starts.chunks(ROWS) {
         part.fill(R::IDENTITY);
-        for &start in group {
-            let row = &data[start..start + out.len()];
-            arch.dispatch(RowKernel::<T, R> { accumulators: &mut part, row });
+        let row = |start: usize| &data[start..start + out.len()];
+        let (many, few) = group.as_chunks::<TOGETHER>();
+        for starts in many {
+            let rows = starts.map(row);
+            arch.dispatch(RowsKernel::<T, R, TOGETHER> { accumulators: &mut part, rows });
+        }
+        for &start in few {
+            arch.dispatch(RowsKernel::<T, R, 1> { accumulators: &mut part, rows: [row(start)] });
         }
         for (total, &part) in total.iter_mut().zip(&part) {
             *total = R::combine(*total, part);
