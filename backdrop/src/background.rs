@@ -35,10 +35,9 @@ impl<B: Backend> Background<B> {
         let buffer = xp.map_tiles(&self.a1.tiles(frames), [frames, rows, columns], |tile| {
             let w1 = w1.slice(s![tile.batch.clone()])?;
             let w2 = w2.slice(s![tile.batch.clone()])?;
-            let mut flux = self.a1.dot_rows(&w1, tile.rows.clone()).map_err(into_array_error)?;
-            flux.exp10_assign()?;
-            flux.add_assign(&self.a2.dot_rows(&w2, tile.rows.clone()).map_err(into_array_error)?)?;
-            Ok(flux)
+            let smooth = self.a1.dot_rows(&w1, tile.rows.clone()).map_err(into_array_error)?;
+            let rest = self.a2.dot_rows(&w2, tile.rows.clone()).map_err(into_array_error)?;
+            smooth.lazy().exp10().add(rest.lazy()).eval()
         })?;
         Ok(Array::from_buffer(xp, buffer, &[frames, rows, columns]))
     }
@@ -176,8 +175,16 @@ impl<'a, B: Backend> Evaluator<'a, B> {
     /// As [`evaluate`](Self::evaluate), where the backend has it.
     pub(crate) fn evaluate_on_backend(&self, frames: &[usize]) -> Result<Array<f64, B>> {
         self.model.check_frames(frames)?;
-        let pick =
-            |weights: &Array2<f64>| Array::from_ndarray(&self.backend, &weights.select(Axis(0), frames));
+        let pick = |weights: &Array2<f64>| {
+            let mut rows = Vec::with_capacity(frames.len() * weights.ncols());
+            for &frame in frames {
+                match weights.row(frame).as_slice() {
+                    Some(row) => rows.extend_from_slice(row),
+                    None => rows.extend(weights.row(frame)),
+                }
+            }
+            Array::from_vec(&self.backend, rows, &[frames.len(), weights.ncols()])
+        };
         self.background.evaluate(&pick(&self.model.weights1)?, &pick(&self.model.weights2)?)
     }
 }

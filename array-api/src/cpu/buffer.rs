@@ -28,8 +28,11 @@ const LARGE: usize = 1 << 20;
 /// Bytes of freed large blocks that are kept, at most: an operation's result and another one's.
 const KEPT: usize = 96 << 20;
 
-/// Large blocks that were freed lately, the last one at the end: of which type, of how many bytes.
-static FREED: Mutex<Vec<(TypeId, usize, Box<dyn Any + Send>)>> = Mutex::new(Vec::new());
+/// A block that was freed: elements of which type, how many bytes, and the vector.
+type Freed = (TypeId, usize, Box<dyn Any + Send>);
+
+/// Large blocks that were freed lately, the last one at the end.
+static FREED: Mutex<Vec<Freed>> = Mutex::new(Vec::new());
 
 /// Keeps a large block that is no longer needed in place of older ones.
 fn keep<T: Element>(data: Vec<T>) {
@@ -55,7 +58,7 @@ fn take_kept<T: Element>(len: usize) -> Option<Vec<T>> {
     if bytes < LARGE {
         return None;
     }
-    let fits = |&(kind, size, _): &(TypeId, usize, _)| {
+    let fits = |&(kind, size, _): &Freed| {
         kind == TypeId::of::<T>() && size >= bytes && size <= bytes.saturating_mul(2)
     };
     let mut freed = FREED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -212,7 +215,7 @@ mod tests {
         large().fill(1);
         assert!(CpuBuffer::<u8>::zeros(30 << 20).unwrap().iter().all(|&x| x == 0));
         // No more is kept than the limit says, and what is too large is freed at once.
-        (0..5).map(|_| large()).collect::<Vec<_>>();
+        drop((0..5).map(|_| large()).collect::<Vec<_>>());
         drop(CpuBuffer::<u8>::unspecified(KEPT + 1).unwrap());
         let freed = FREED.lock().unwrap();
         assert!(freed.iter().map(|(_, bytes, _)| bytes).sum::<usize>() <= KEPT);

@@ -83,13 +83,42 @@ impl<'a, T: Element> Operand<'a, T> {
                 &self.block[..len]
             }
             stride => {
-                let mut from = position as isize + done as isize * stride;
-                for value in &mut self.block[..len] {
-                    *value = self.data[from as usize];
-                    from += stride;
+                let first = (position as isize + done as isize * stride) as usize;
+                let block = &mut self.block[..len];
+                match stride {
+                    2 => Arch::new().dispatch(EverySecond { x: &self.data[first..], out: block }),
+                    _ if stride > 0 => {
+                        let every = self.data[first..].iter().step_by(stride as usize);
+                        block.iter_mut().zip(every).for_each(|(out, &x)| *out = x);
+                    }
+                    _ => {
+                        let every = self.data[..=first].iter().rev().step_by(stride.unsigned_abs());
+                        block.iter_mut().zip(every).for_each(|(out, &x)| *out = x);
+                    }
                 }
-                &self.block[..len]
+                block
             }
+        }
+    }
+}
+
+/// Gathers elements 0, 2, 4, and so on.
+struct EverySecond<'a, T> {
+    x: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Element> WithSimd for EverySecond<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let pairs = self.x.as_chunks::<2>().0;
+        for (out, [x, _]) in self.out.iter_mut().zip(pairs) {
+            *out = *x;
+        }
+        // Nothing needs to follow the last one.
+        if let Some(last) = self.out.get_mut(pairs.len()) {
+            *last = self.x[2 * pairs.len()];
         }
     }
 }

@@ -212,7 +212,8 @@ impl Model {
         overwrite: bool,
     ) -> Result<()> {
         Self::check_output(path, overwrite)?;
-        self.check(weights.map(|weights| weights.shape().0)).map_err(|reason| {
+        let rows = weights.map(|weights| weights.shape().0);
+        self.check(rows).and_then(|()| self.check_images()).map_err(|reason| {
             Error::InvalidArgument(format!("{}: no model to save: {reason}", path.display()))
         })?;
         match format {
@@ -230,8 +231,27 @@ impl Model {
     /// [`Error::NotAModel`] if it holds something else or its parts contradict one
     /// another.
     pub fn load(path: &Path) -> Result<Self> {
+        let model = Self::load_with(path, true)?;
+        model.check_images().map_err(|reason| not_a_model(path, reason))?;
+        Ok(model)
+    }
+
+    /// Reads all but the images in the file at `path`, which evaluating does not need: `average_frame`,
+    /// `star_mask` and `saturation_mask` have no pixels then, and the model cannot be saved.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_without_images(path: &Path) -> Result<Self> {
+        let mut model = Self::load_with(path, false)?;
+        model.average_frame = Array2::default((0, 0));
+        (model.star_mask, model.saturation_mask) = (Array2::default((0, 0)), Array2::default((0, 0)));
+        Ok(model)
+    }
+
+    /// Reads a model; an npz file is read as a whole in either case.
+    fn load_with(path: &Path, images: bool) -> Result<Self> {
         let model = match Kind::of(path)?.0 {
-            Kind::Fits => fits::read(path)?,
+            Kind::Fits => fits::read(path, images)?,
             Kind::Zip => npz::read(path)?,
             Kind::Gzip => return Err(not_a_model(path, "it is compressed by gzip; unpack it")),
             Kind::Other => return Err(not_a_model(path, "neither FITS nor npz")),
@@ -287,18 +307,6 @@ impl Model {
         if !times.map(|(tstart, _)| tstart).filter(|tstart| !tstart.is_nan()).is_sorted() {
             return Err("the frames are not sorted by tstart".into());
         }
-        for (name, shape) in [
-            ("average frame", self.average_frame.dim()),
-            ("star mask", self.star_mask.dim()),
-            ("saturation mask", self.saturation_mask.dim()),
-        ] {
-            if shape != self.shape {
-                let ((rows, columns), (needed_rows, needed_columns)) = (shape, self.shape);
-                return Err(format!(
-                    "the {name} has {rows} x {columns} pixels, not {needed_rows} x {needed_columns}"
-                ));
-            }
-        }
         if self.shape.0 > CCD_SIZE || self.shape.1 > CCD_SIZE {
             let (rows, columns) = self.shape;
             return Err(format!("the average frame has {rows} x {columns} pixels, more than a CCD has"));
@@ -310,6 +318,23 @@ impl Model {
         }
         if let Some(name) = self.input_files.iter().find(|name| encode(name).len() > LONGEST_TEXT) {
             return Err(format!("no file has a name as long as {}", quoted(name)));
+        }
+        Ok(())
+    }
+
+    /// Which image has not the shape of the others, if there is one.
+    fn check_images(&self) -> std::result::Result<(), String> {
+        for (name, shape) in [
+            ("average frame", self.average_frame.dim()),
+            ("star mask", self.star_mask.dim()),
+            ("saturation mask", self.saturation_mask.dim()),
+        ] {
+            if shape != self.shape {
+                let ((rows, columns), (needed_rows, needed_columns)) = (shape, self.shape);
+                return Err(format!(
+                    "the {name} has {rows} x {columns} pixels, not {needed_rows} x {needed_columns}"
+                ));
+            }
         }
         Ok(())
     }

@@ -26,9 +26,9 @@ impl Checksum {
         for (position, &byte) in (offset % 4..).zip(head) {
             sum += u64::from(byte) << (8 * (3 - position));
         }
-        for &word in words {
-            sum += u64::from(u32::from_be_bytes(word));
-            // The carry is added at the other end.
+        // Carries come together in the upper half, and are added at the other end.
+        for words in words.chunks(1 << 24) {
+            sum += words.iter().map(|&word| u64::from(u32::from_be_bytes(word))).sum::<u64>();
             sum = (sum & u64::from(u32::MAX)) + (sum >> 32);
         }
         for (position, &byte) in tail.iter().enumerate() {
@@ -38,6 +38,12 @@ impl Checksum {
             sum = (sum & u64::from(u32::MAX)) + (sum >> 32);
         }
         self.0 = sum as u32;
+    }
+
+    /// The sum of two parts.
+    pub fn plus(self, other: Self) -> Self {
+        let (sum, carry) = self.0.overflowing_add(other.0);
+        Self(sum + u32::from(carry))
     }
 
     /// The value of `DATASUM`.

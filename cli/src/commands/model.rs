@@ -19,8 +19,11 @@ use crate::progress::Bar;
 use crate::selection::Selection;
 use crate::{interrupt, output};
 
-/// Frames that are evaluated at once: eight of a whole CCD take 270 MB.
-const BATCH: usize = 8;
+/// Pixels that are evaluated at once: eight frames of a whole CCD take 270 MB.
+const BATCH_PIXELS: usize = 8 * SCIENCE_SIZE * SCIENCE_SIZE;
+
+/// Frames that are evaluated at once, at most.
+const BATCH: usize = 256;
 
 pub(super) fn run(args: &Model) -> Result<(), Failure> {
     let bar = speak(args.speech);
@@ -32,7 +35,10 @@ pub(super) fn run(args: &Model) -> Result<(), Failure> {
     if args.sigma.as_ref() == Some(&args.out) {
         return Err(Failure::Usage("--out and --sigma name the same file".into()));
     }
-    let model = file::Model::load(&args.model)?;
+    let model = match args.sigma {
+        Some(_) => file::Model::load(&args.model)?,
+        None => file::Model::load_without_images(&args.model)?,
+    };
     let pixels = |selection: &Option<Selection>, fitted: usize, thing: &str| match selection {
         Some(selection) => selection.resolve(SCIENCE_SIZE, thing),
         None => Ok((0..fitted).collect()),
@@ -101,10 +107,10 @@ fn write<B: Backend>(
         None => None,
     };
     bar.start("evaluating", frames.len());
-    for batch in frames.chunks(BATCH) {
+    let batch = (BATCH_PIXELS / (rows.len() * columns.len()).max(1)).clamp(1, BATCH);
+    for batch in frames.chunks(batch) {
         interrupt::check()?;
-        let pixels: Vec<f64> = evaluator.evaluate(batch)?.into_iter().collect();
-        background.write(&pixels)?;
+        background.write(&evaluator.evaluate(batch)?.into_raw_vec_and_offset().0)?;
         if let Some((file, uncertainty, unit)) = &mut sigma {
             for &frame in batch {
                 let scatter = uncertainty.scatter(frame);
