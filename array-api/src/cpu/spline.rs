@@ -358,6 +358,49 @@ fn combine<S: Simd, const FUNCTIONS: usize>(
     }
 }
 
+/// Writes the columns and values of the functions that are not zero at each point of some rows of a plan.
+struct Design<'a, const TERMS: usize> {
+    plan: &'a SplinePlan,
+    rows: Range<usize>,
+    columns: &'a mut [[i32; TERMS]],
+    values: &'a mut [[f64; TERMS]],
+}
+
+impl<const TERMS: usize> WithSimd for Design<'_, TERMS> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Design { plan, rows, columns, values } = self;
+        let mut places = columns.iter_mut().zip(values);
+        for row in rows {
+            let (x, runs) = plan.row(row);
+            for run in runs {
+                let interval = run.interval as usize;
+                let numbers: [i32; TERMS] = std::array::from_fn(|j| (interval + j) as i32);
+                let polynomials: [[f64; TERMS]; TERMS] =
+                    std::array::from_fn(|j| std::array::from_fn(|p| plan.polynomial(interval, j)[p]));
+                let centre = plan.basis.centres()[interval];
+                let run = run.start as usize..run.end as usize;
+                for (x, (columns, values)) in x[run].iter().zip(&mut places) {
+                    let s = x - centre;
+                    *columns = numbers;
+                    *values = polynomials.map(|c| c.iter().rev().fold(0.0, |sum, c| sum * s + c));
+                }
+            }
+        }
+    }
+}
+
+fn design<const TERMS: usize>(
+    plan: &SplinePlan,
+    rows: &Range<usize>,
+    columns: &mut [i32],
+    values: &mut [f64],
+) {
+    let (columns, values) = (columns.as_chunks_mut().0, values.as_chunks_mut().0);
+    Arch::new().dispatch(Design::<TERMS> { plan, rows: rows.clone(), columns, values });
+}
+
 fn project_kronecker<const TERMS: usize>(
     rows: &SplinePlan,
     range: &Range<usize>,
@@ -448,26 +491,9 @@ impl Splines for Cpu {
         plan: &SplinePlan,
         rows: Range<usize>,
     ) -> Result<(CpuBuffer<i32>, CpuBuffer<f64>)> {
-        let terms = plan.basis.degree() + 1;
-        let entries = rows.len() * plan.columns * terms;
+        let entries = rows.len() * plan.columns * (plan.basis.degree() + 1);
         let (mut indices, mut data) = (CpuBuffer::unspecified(entries)?, CpuBuffer::unspecified(entries)?);
-        let mut places = indices.chunks_mut(terms).zip(data.chunks_mut(terms));
-        for row in rows {
-            let (x, runs) = plan.row(row);
-            for run in runs {
-                let interval = run.interval as usize;
-                let centre = plan.basis.centres()[interval];
-                for (x, (columns, values)) in x[run.start as usize..run.end as usize].iter().zip(&mut places)
-                {
-                    let s = x - centre;
-                    for (j, (column, value)) in columns.iter_mut().zip(values).enumerate() {
-                        *column = (interval + j) as i32;
-                        // No fused multiply-add: outside a vectorised kernel it is a function call.
-                        *value = plan.polynomial(interval, j).iter().rev().fold(0.0, |sum, c| sum * s + c);
-                    }
-                }
-            }
-        }
+        with_terms!(plan.basis.degree(), design(plan, &rows, &mut indices, &mut data));
         Ok((indices, data))
     }
 

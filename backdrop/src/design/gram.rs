@@ -114,6 +114,9 @@ fn sum_columns<B: Backend>(products: &Csr<f64, B>, weights: &Array<f64, B>) -> R
     Ok(Array::from_buffer(xp, buffer, &[rows, width]))
 }
 
+/// Bytes that the few entries of a pixel in a sparse matrix take.
+const ENTRIES_BYTES: usize = 3 * (size_of::<f64>() + size_of::<i32>());
+
 /// For each row of pixels `C^T diag(s) R`, then the sum over rows with the row functions.
 fn kronecker_radial<B: Backend>(
     a: &Kronecker<B>,
@@ -128,7 +131,7 @@ fn kronecker_radial<B: Backend>(
     let stage = (STAGE_BYTES / (width * size_of::<f64>()).max(1)).max(1);
     for start in (0..rows).step_by(stage) {
         let part = start..rows.min(start + stage);
-        let tiles = xp.tiles(1, part.len(), width * size_of::<f64>());
+        let tiles = xp.tiles(1, part.len(), width * size_of::<f64>() + weights.shape()[1] * ENTRIES_BYTES);
         let buffer = xp.map_tiles(&tiles, [1, part.len(), width], |tile| {
             let rows = start + tile.rows.start..start + tile.rows.end;
             let radial = b.matrix(rows.clone()).map_err(into_array_error)?;
@@ -152,8 +155,11 @@ fn two_radials<B: Backend>(a: &Radial<B>, b: &Radial<B>, weights: &Array<f64, B>
     let tiles = xp.tiles(1, rows, columns * 8 * size_of::<f64>());
     let buffer = xp.reduce_tiles(&tiles, 1, shape[0] * shape[1], |tile| {
         let left = a.matrix(tile.rows.clone()).map_err(into_array_error)?;
-        let right = b.matrix(tile.rows.clone()).map_err(into_array_error)?;
         let w = weights.slice(s![tile.rows.clone()])?.flatten()?;
+        if std::ptr::eq(a, b) {
+            return left.weighted_cross_gram(&w, &left);
+        }
+        let right = b.matrix(tile.rows.clone()).map_err(into_array_error)?;
         left.weighted_cross_gram(&w, &right)
     })?;
     Ok(Array::from_buffer(xp, buffer, &shape))
