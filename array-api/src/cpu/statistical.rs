@@ -16,9 +16,9 @@ use crate::{Element, Float, Result};
 /// Elements reduced in one go before partial results are combined.
 const BLOCK: usize = 1024;
 
-/// Partial results kept side by side within a block: enough for four vector registers of f64, so that no addition
-/// waits for the one before.
-const LANES: usize = 32;
+/// Partial results kept side by side within a block: enough for two vector registers of f64. The compiler makes no
+/// vectors of twice as many.
+const LANES: usize = 16;
 
 /// Rows accumulated one after another before partial results are combined.
 const ROWS: usize = 256;
