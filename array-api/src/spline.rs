@@ -422,6 +422,18 @@ mod tests {
     }
 
     #[test]
+    fn a_point_that_is_not_finite_spoils_its_own_interval_only() {
+        let xp = crate::Cpu::new();
+        let basis = BSplineBasis::clamped(&[0.0, 0.5, 1.0], 2).unwrap();
+        let x = Array::from_slice(&xp, &[0.125, 0.25, 0.375, f64::INFINITY]).unwrap();
+        let sums =
+            basis.at(&x).unwrap().project(&Array::ones(&xp, &[1, 4]).unwrap()).unwrap().to_vec().unwrap();
+        // (1 - 2 x)^2 is the only function that the second interval does not have.
+        assert_eq!(sums[0], 0.5625 + 0.25 + 0.0625);
+        assert!(sums[1..].iter().all(|sum| !sum.is_finite()));
+    }
+
+    #[test]
     fn polynomials_equal_the_recurrence() {
         for degree in 1..=5 {
             let breakpoints: Vec<f64> = (0..9).map(|i| (f64::from(i) / 8.0).powf(0.25)).collect();

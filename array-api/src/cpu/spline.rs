@@ -128,9 +128,11 @@ fn add_run<S: Simd, const TERMS: usize, const N: usize>(
     let rest = run.len() % LANES;
     if rest > 0 {
         let (inside, at) = (first_places::<S, N>(simd, rest), run.end - rest);
-        let f = load::<S, N>(&window(f, at));
+        let (x, f) = (load::<S, N>(&window(x, at)), load::<S, N>(&window(f, at)));
+        // What follows the run is as nothing at the middle, even where it is not finite.
+        let x = std::array::from_fn(|n| simd.select_f64s(inside[n], x[n], centre));
         let f = std::array::from_fn(|n| simd.select_f64s(inside[n], f[n], simd.splat_f64s(0.0)));
-        add(load::<S, N>(&window(x, at)), f);
+        add(x, f);
     }
     *sums = total;
 }
