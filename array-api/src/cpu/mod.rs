@@ -88,6 +88,15 @@ impl Storage for Cpu {
 
     fn tiles(&self, batch: usize, rows: usize, bytes_per_row: usize) -> Vec<Tile> {
         let height = (TILE_BYTES / bytes_per_row.max(1)).clamp(1, rows.max(1));
+        if height == rows {
+            // Small images: as many as a tile holds, but some tiles for each thread.
+            let each = TILE_BYTES / rows.saturating_mul(bytes_per_row).max(1);
+            let images = each.clamp(1, batch.div_ceil(4 * rayon::current_num_threads()).max(1));
+            let starts = (0..batch).step_by(images);
+            return starts
+                .map(|start| Tile { batch: start..batch.min(start + images), rows: 0..rows })
+                .collect();
+        }
         // The same rows of all images one after another: what the images share stays in the cache.
         (0..rows)
             .step_by(height)
@@ -131,16 +140,18 @@ impl Storage for Cpu {
     {
         let [batch, rows, width] = shape;
         let mut out = CpuBuffer::unspecified(batch * rows * width)?;
-        // Tiles of one batch entry each are neighbouring pieces of the result, in the order of entries
-        // and rows.
+        // Tiles of one batch entry each, or of all rows, are neighbouring pieces of the result, in the order
+        // of entries and rows.
         let mut order: Vec<usize> = (0..tiles.len()).collect();
         order.sort_by_key(|&index| (tiles[index].batch.start, tiles[index].rows.start));
         let mut pieces: Vec<_> = tiles.iter().map(|tile| (tile, [].as_mut_slice())).collect();
         let mut rest = &mut out[..];
         for index in order {
             let tile = &tiles[index];
-            check_tile(tile.batch.len(), 1)?;
-            let (piece, after) = rest.split_at_mut(tile.rows.len() * width);
+            if tile.rows != (0..rows) {
+                check_tile(tile.batch.len(), 1)?;
+            }
+            let (piece, after) = rest.split_at_mut(tile.batch.len() * tile.rows.len() * width);
             pieces[index].1 = piece;
             rest = after;
         }

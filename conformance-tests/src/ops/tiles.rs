@@ -36,7 +36,7 @@ fn tiles<B: Backend>(xp: &B, check: &Check) -> Outcome {
     })
 }
 
-/// Cuts of three images of eleven rows: the backend's own, single rows, uneven pieces.
+/// Cuts of three images of eleven rows: the backend's own, single rows, uneven pieces, whole images.
 fn cuts<B: Backend>(xp: &B) -> Vec<Vec<Tile>> {
     let pieces = |ends: &[usize]| {
         (0..3)
@@ -47,7 +47,8 @@ fn cuts<B: Backend>(xp: &B) -> Vec<Vec<Tile>> {
             .collect()
     };
     let singles: Vec<usize> = (0..=11).collect();
-    vec![xp.tiles(3, 11, 8), pieces(&singles), pieces(&[0, 4, 5, 11]), pieces(&[0, 11])]
+    let two_and_one = vec![Tile { batch: 0..2, rows: 0..11 }, Tile { batch: 2..3, rows: 0..11 }];
+    vec![xp.tiles(3, 11, 8), pieces(&singles), pieces(&[0, 4, 5, 11]), pieces(&[0, 11]), two_and_one]
 }
 
 /// Images of three entries, eleven rows, five columns.
