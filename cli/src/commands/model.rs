@@ -22,8 +22,8 @@ use crate::{interrupt, output};
 /// Pixels that are evaluated at once: eight frames of a whole CCD take 270 MB.
 const BATCH_PIXELS: usize = 8 * SCIENCE_SIZE * SCIENCE_SIZE;
 
-/// Frames that are evaluated at once, at most.
-const BATCH: usize = 256;
+/// Frames that are evaluated at once, at most: the weights of so many stay in the cache.
+const BATCH: usize = 32;
 
 pub(super) fn run(args: &Model) -> Result<(), Failure> {
     let bar = speak(args.speech);
