@@ -40,12 +40,6 @@ impl Checksum {
         self.0 = sum as u32;
     }
 
-    /// The sum of two parts.
-    pub fn plus(self, other: Self) -> Self {
-        let (sum, carry) = self.0.overflowing_add(other.0);
-        Self(sum + u32::from(carry))
-    }
-
     /// The value of `DATASUM`.
     pub fn value(self) -> u32 {
         self.0

@@ -36,6 +36,32 @@ fn written() -> Vec<u8> {
 }
 
 #[test]
+fn the_sum_of_long_data_is_checked_to_its_last_byte_in_memory_and_on_disk() {
+    // Many of the parts that a file is read in, the last one not whole.
+    let pixels: Vec<f64> = (0..300_000).map(|i| f64::from(i) * 1.1 - 1e5).collect();
+    let mut file = Writer::new(Path::new("a.fits")).unwrap();
+    file.image::<u8>("PRIMARY", &[], &[]).unwrap();
+    file.image("LONG", &[300, 1000], &pixels).unwrap();
+    let mut bytes = file.bytes().unwrap().to_vec();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.fits");
+    let check = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        [Reader::open(&path).unwrap(), Reader::open_bytes(&path, bytes).unwrap()].map(|mut reader| {
+            reader.select(1).unwrap();
+            reader.check_sum().is_ok()
+        })
+    };
+    assert_eq!(check(&bytes), [true; 2]);
+    let start = bytes.windows(8).position(|window| window == pixels[0].to_be_bytes()).unwrap();
+    for pixel in [0, 32_767, 32_768, 200_000, 299_999] {
+        bytes[start + 8 * pixel + 7] ^= 1;
+        assert_eq!(check(&bytes), [false; 2], "{pixel}");
+        bytes[start + 8 * pixel + 7] ^= 1;
+    }
+}
+
+#[test]
 fn texts_with_quotes_come_back_however_many_cards_they_take() {
     let quotes = |count: usize| "'".repeat(count);
     let mut texts: Vec<String> = [1, 30, 33, 34, 35, 67, 68, 69, 70, 100, 1000].map(quotes).into();
