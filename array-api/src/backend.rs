@@ -325,15 +325,17 @@ pub trait Sparse: Storage {
         x: View<'_, T, Self>,
     ) -> Result<Self::Buffer<T>>;
 
-    /// `a_i^T diag(w_i) b_i` for each row `i` of the weights `w`, of shape `(batch, m)`: `a` and
+    /// Adds `a_i^T diag(w_i) b_i`, for each row `i` of the weights `w`, of shape `(batch, m)`, to `out`,
+    /// of shape `(batch, a.columns, b.columns)`, whose elements follow each other from `start` on: `a` and
     /// `b` have either `m` rows, used for every `i`, or `batch * m` rows, `m` for each `i`.
-    /// The result has shape `(batch, a.columns, b.columns)`.
-    fn csr_weighted_gram<T: Float>(
+    fn csr_weighted_gram_add<T: Float>(
         &self,
         a: CsrView<'_, T, Self>,
         w: View<'_, T, Self>,
         b: CsrView<'_, T, Self>,
-    ) -> Result<Self::Buffer<T>>;
+        out: &mut Self::Buffer<T>,
+        start: usize,
+    ) -> Result<()>;
 
     /// `a_i^T m b_i` for each row `i` of two matrices of as many rows, in double precision;
     /// `m`, a view of two axes, has the shape `(a.columns, b.columns)`.

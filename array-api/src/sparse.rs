@@ -199,6 +199,47 @@ impl<T: Float, B: Backend> Csr<T, B> {
         self.weighted_cross_gram(w, self)
     }
 
+    /// Adds [`Csr::weighted_gram`] to `out`, of shape `(columns, columns)`, in place: what some more rows
+    /// add to a Gram matrix, or take away from it by negative weights, without another matrix of its size.
+    ///
+    /// ```
+    /// use array_api::{Array, Cpu, Csr};
+    ///
+    /// let xp = Cpu::new();
+    /// let a = Csr::from_dense(&Array::from_vec(&xp, vec![1.0, 2.0, 0.0, 3.0], &[2, 2])?)?;
+    /// let mut gram = a.weighted_gram(&Array::ones(&xp, &[2])?)?;
+    /// assert_eq!(gram.to_vec()?, [1.0, 2.0, 2.0, 13.0]);
+    /// // Without the second row.
+    /// a.rows(1..2)?.weighted_gram_add(&Array::full(&xp, &[1], -1.0)?, &mut gram)?;
+    /// assert_eq!(gram.to_vec()?, [1.0, 2.0, 2.0, 4.0]);
+    /// # Ok::<(), array_api::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] for weights or an `out` of another shape.
+    pub fn weighted_gram_add(&self, w: &Array<T, B>, out: &mut Array<T, B>) -> Result<()> {
+        const NAME: &str = "weighted_gram_add";
+        let expected = [self.columns, self.columns];
+        if out.shape() != expected {
+            return Err(Error::ShapeMismatch {
+                operation: NAME,
+                left: expected.to_vec(),
+                right: out.shape().to_vec(),
+            });
+        }
+        let [rows] = *w.shape() else { return Err(self.other_weights(NAME, self, w)) };
+        if rows != self.rows.len() {
+            return Err(self.other_weights(NAME, self, w));
+        }
+        if !out.layout().is_contiguous() {
+            *out = out.copy()?;
+        }
+        let weights = w.reshape(&[1, rows])?;
+        let (buffer, layout) = out.unique()?;
+        let start = layout.offset();
+        self.backend().csr_weighted_gram_add(self.view(), weights.view(), self.view(), buffer, start)
+    }
+
     /// `a^T diag(w) b`. With weights of shape `(n, m)` the result is a stack of `n` matrices
     /// `a_i^T diag(w_i) b_i`, where `a` and `b` each have either `m` rows, used for all `i`, or
     /// `n m` rows, `m` for each `i`.
@@ -213,17 +254,24 @@ impl<T: Float, B: Backend> Csr<T, B> {
             rows == m || Some(rows) == n.checked_mul(m)
         };
         let Some((batch, m)) = sets.filter(|&(n, m)| fits(self, n, m) && fits(other, n, m)) else {
-            return Err(Error::ShapeMismatch {
-                operation: "weighted_cross_gram",
-                left: vec![self.rows.len(), other.rows.len()],
-                right: w.shape().to_vec(),
-            });
+            return Err(self.other_weights("weighted_cross_gram", other, w));
         };
         let weights = w.reshape(&[batch, m])?;
-        let buffer = self.backend().csr_weighted_gram(self.view(), weights.view(), other.view())?;
         let mut shape = vec![batch, self.columns, other.columns];
         shape.drain(..2 - w.ndim());
-        Ok(Array::from_buffer(self.backend(), buffer, &shape))
+        let mut out = Array::zeros(self.backend(), &shape)?;
+        let (buffer, _) = out.unique()?;
+        self.backend().csr_weighted_gram_add(self.view(), weights.view(), other.view(), buffer, 0)?;
+        Ok(out)
+    }
+
+    /// The error for weights of a shape that does not fit the rows.
+    fn other_weights(&self, operation: &'static str, other: &Self, w: &Array<T, B>) -> Error {
+        Error::ShapeMismatch {
+            operation,
+            left: vec![self.rows.len(), other.rows.len()],
+            right: w.shape().to_vec(),
+        }
     }
 
     /// The bilinear forms `a_i^T m b_i` of the rows of two matrices, for dense `m` of shape

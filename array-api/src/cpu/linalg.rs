@@ -17,7 +17,7 @@ use faer::prelude::{Reborrow, ReborrowMut, Solve};
 use faer::{Accum, MatMut, MatRef, Par, Spec};
 use rayon::prelude::*;
 
-use super::{Cpu, CpuBuffer, buffer::inside_tile, contiguous};
+use super::{Cpu, CpuBuffer, buffer::inside_tile, contiguous, copied};
 use crate::backend::{Linalg, LinalgExt, Triangle, View};
 use crate::{Error, Float, Result};
 
@@ -270,7 +270,7 @@ impl Linalg for Cpu {
 
     fn cholesky<T: Float>(&self, a: View<'_, T, Self>) -> Result<CpuBuffer<T>> {
         let (count, n) = (a.layout.shape()[0], a.layout.shape()[1]);
-        let mut out = CpuBuffer::from(contiguous(a).into_owned());
+        let mut out = copied(a)?;
         each_matrix(&mut out, n * n, count, |batch, data| {
             factor_in_place(data, n).map_err(|pivot| Error::NotPositiveDefinite { batch, pivot })
         })?;
@@ -285,7 +285,7 @@ impl Linalg for Cpu {
     ) -> Result<CpuBuffer<T>> {
         let (n, columns) = (b.layout.shape()[1], b.layout.shape()[2]);
         let a = Matrices::new(a);
-        let mut out = CpuBuffer::from(contiguous(b).into_owned());
+        let mut out = copied(b)?;
         each_matrix(&mut out, n * columns, a.count, |batch, x| {
             let a = a.get(batch);
             if let Some(pivot) = zero_pivot(a) {
@@ -304,7 +304,7 @@ impl Linalg for Cpu {
     fn solve<T: Float>(&self, a: View<'_, T, Self>, b: View<'_, T, Self>) -> Result<CpuBuffer<T>> {
         let (n, columns) = (b.layout.shape()[1], b.layout.shape()[2]);
         let a = Matrices::new(a);
-        let mut out = CpuBuffer::from(contiguous(b).into_owned());
+        let mut out = copied(b)?;
         each_matrix(&mut out, n * columns, a.count, |batch, x| {
             let lu = PartialPivLu::new(a.get(batch));
             if let Some(pivot) = zero_pivot(lu.U()) {

@@ -63,6 +63,13 @@ fn contiguous<'a, T: Element>(x: View<'a, T, Cpu>) -> std::borrow::Cow<'a, [T]> 
     }
 }
 
+/// The elements of a view in row-major order, to be changed.
+fn copied<T: Element>(x: View<'_, T, Cpu>) -> Result<CpuBuffer<T>> {
+    let mut copy = CpuBuffer::unspecified(x.layout.len())?;
+    elementwise::gather(x, &mut copy);
+    Ok(copy)
+}
+
 impl Storage for Cpu {
     type Buffer<T: Element> = CpuBuffer<T>;
 

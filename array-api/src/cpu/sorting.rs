@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use rayon::prelude::*;
 
-use super::{Cpu, CpuBuffer, contiguous, parallel};
+use super::{Cpu, CpuBuffer, contiguous, copied, parallel};
 use crate::backend::{Sorting, View};
 use crate::{Element, Numeric, Result};
 
@@ -33,9 +33,9 @@ fn for_each_row<T: Element>(data: &mut [T], length: usize, f: impl Fn(usize, &mu
 impl Sorting for Cpu {
     fn sort<T: Numeric>(&self, x: View<'_, T, Self>, descending: bool) -> Result<CpuBuffer<T>> {
         let length = x.layout.shape().last().copied().unwrap_or(1);
-        let mut data = contiguous(x).into_owned();
+        let mut data = copied(x)?;
         for_each_row(&mut data, length, |_, row| row.sort_by(order(descending)));
-        Ok(CpuBuffer::from(data))
+        Ok(data)
     }
 
     fn argsort<T: Numeric>(&self, x: View<'_, T, Self>, descending: bool) -> Result<CpuBuffer<i64>> {

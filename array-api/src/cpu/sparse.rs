@@ -98,18 +98,20 @@ impl Sparse for Cpu {
         Ok(out)
     }
 
-    fn csr_weighted_gram<T: Float>(
+    fn csr_weighted_gram_add<T: Float>(
         &self,
         a: CsrView<'_, T, Self>,
         w: View<'_, T, Self>,
         b: CsrView<'_, T, Self>,
-    ) -> Result<CpuBuffer<T>> {
+        out: &mut CpuBuffer<T>,
+        start: usize,
+    ) -> Result<()> {
         let (batch, m) = (w.layout.shape()[0], w.layout.shape()[1]);
         let size = a.columns * b.columns;
         let w = contiguous(w);
-        let mut out = CpuBuffer::zeros(batch * size)?;
+        let out = &mut out[start..start + batch * size];
         if out.is_empty() || m == 0 {
-            return Ok(out);
+            return Ok(());
         }
         let first_row =
             |matrix: &CsrView<'_, T, Self>, i: usize| if matrix.rows.len() == m { 0 } else { i * m };
@@ -132,7 +134,7 @@ impl Sparse for Cpu {
         } else {
             out.chunks_mut(size).enumerate().for_each(|(i, out)| work(i, out));
         }
-        Ok(out)
+        Ok(())
     }
 
     fn csr_bilinear<T: Float>(

@@ -7,7 +7,7 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{Cpu, CpuBuffer, contiguous, parallel};
+use super::{Cpu, CpuBuffer, contiguous, copied, parallel};
 use crate::backend::{Statistical, View};
 use crate::layout::Layout;
 use crate::ops::{Binary, Reduction};
@@ -172,7 +172,7 @@ impl Statistical for Cpu {
 
     fn scan<T: Element, O: Binary<T, Out = T>>(&self, op: &O, x: View<'_, T, Self>) -> Result<CpuBuffer<T>> {
         let length = x.layout.shape().last().copied().unwrap_or(1).max(1);
-        let mut data = contiguous(x).into_owned();
+        let mut data = copied(x)?;
         let run = |row: &mut [T]| {
             for i in 1..row.len() {
                 row[i] = op.apply(row[i - 1], row[i]);
@@ -183,7 +183,7 @@ impl Statistical for Cpu {
         } else {
             data.chunks_mut(length).for_each(run);
         }
-        Ok(CpuBuffer::from(data))
+        Ok(data)
     }
 
     fn median<T: Float>(&self, x: View<'_, T, Self>) -> Result<CpuBuffer<T>> {
@@ -192,7 +192,7 @@ impl Statistical for Cpu {
         if length == 0 {
             return Ok(CpuBuffer::from(vec![T::from_f64(f64::NAN); rows]));
         }
-        let mut data = contiguous(x).into_owned();
+        let mut data = copied(x)?;
         let result: Vec<T> = if parallel(data.len()) {
             data.par_chunks_mut(length).map(median_of).collect()
         } else {

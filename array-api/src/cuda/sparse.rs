@@ -110,10 +110,11 @@ extern "C" __global__ void bilinear(Csr a, Csr b, const T *m, Axes axes, T *out)
     }}
     out[row] = (T)sum;
 }}
-extern "C" __global__ void add_chunks(const double *partial, i64 chunks, T *out, i64 n) {{
+// The sums over all chunks, added to what is there if `add` says so.
+extern "C" __global__ void add_chunks(const double *partial, i64 chunks, T *out, bool add, i64 n) {{
     i64 i = thread_number();
     if (i >= n) return;
-    double sum = 0;
+    double sum = add ? (double)out[i] : 0;
     for (i64 chunk = 0; chunk < chunks; ++chunk) sum += partial[chunk * n + i];
     out[i] = (T)sum;
 }}
@@ -180,19 +181,20 @@ fn portions(batch: usize, bytes: usize) -> impl Iterator<Item = Range<usize>> {
     (0..batch).step_by(most).map(move |first| first..batch.min(first + most))
 }
 
-/// Puts the sums over the chunks of partial results to address `out`, `elements` of them. `run` gets
-/// the partial results' address, where zeros stand, and leaves them there.
+/// Puts the sums over the chunks of partial results to address `out`, `elements` of them, or adds them
+/// to what is there. `run` gets the partial results' address, where zeros stand, and leaves them there.
 fn sum_chunks<T: Float>(
     cuda: &Cuda,
     chunks: usize,
     elements: usize,
     out: u64,
+    add: bool,
     run: impl FnOnce(u64) -> Result<()>,
 ) -> Result<()> {
     let mut partial = CudaBuffer::<f64>::zeros(&cuda.0, chunks * elements)?;
     let address = partial.address_mut(&cuda.0, 0)?;
     run(address)?;
-    let arguments = Arguments::default().value(address).value(chunks).value(out).value(elements);
+    let arguments = Arguments::default().value(address).value(chunks).value(out).value(add).value(elements);
     cuda.for_each::<Products<T>>(source::<T>, "add_chunks", elements, arguments)
 }
 
@@ -228,7 +230,7 @@ impl Sparse for Cuda {
             let batch = portion.len();
             let layout = x.layout.slice(0, portion.start, 1, batch);
             let target = out.address_mut(&self.0, portion.start * elements)?;
-            sum_chunks::<T>(self, chunks, batch * elements, target, |partial| {
+            sum_chunks::<T>(self, chunks, batch * elements, target, false, |partial| {
                 let threads = chunks * batch * n;
                 let arguments = Arguments::default()
                     .value(kernel_csr(self, &a)?)
@@ -245,21 +247,22 @@ impl Sparse for Cuda {
         Ok(out)
     }
 
-    fn csr_weighted_gram<T: Float>(
+    fn csr_weighted_gram_add<T: Float>(
         &self,
         a: CsrView<'_, T, Self>,
         w: View<'_, T, Self>,
         b: CsrView<'_, T, Self>,
-    ) -> Result<CudaBuffer<T>> {
+        out: &mut CudaBuffer<T>,
+        start: usize,
+    ) -> Result<()> {
         let (batch, m) = (w.layout.shape()[0], w.layout.shape()[1]);
         let elements = batch * a.columns * b.columns;
-        let mut out = self.allocate(elements)?;
         if elements == 0 {
-            return Ok(out);
+            return Ok(());
         }
         let (height, chunks) = chunks(m, batch, elements);
         let (bands, width) = bands(a.columns, chunks * batch);
-        sum_chunks::<T>(self, chunks, elements, out.address_mut(&self.0, 0)?, |partial| {
+        sum_chunks::<T>(self, chunks, elements, out.address_mut(&self.0, start)?, true, |partial| {
             let threads = chunks * batch * bands;
             let arguments = Arguments::default()
                 .value(kernel_csr(self, &a)?)
@@ -274,8 +277,7 @@ impl Sparse for Cuda {
                 .value(partial)
                 .value(threads);
             self.for_each::<Products<T>>(source::<T>, "gram", threads, arguments)
-        })?;
-        Ok(out)
+        })
     }
 
     fn csr_bilinear<T: Float>(

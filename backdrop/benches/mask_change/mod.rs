@@ -57,7 +57,7 @@ impl MaskChange {
     pub fn updated(&self, grams: &[Array<f64, Cpu>; 2]) -> Result<()> {
         for (design, gram) in self.designs.iter().zip(grams) {
             let rows = DesignMatrix::at_pixels(&Cpu::new(), design, CCD, &self.pixels)?;
-            rows.weighted_gram(&self.change)?.add_assign(gram)?;
+            rows.weighted_gram_add(&self.change, &mut gram.copy()?)?;
         }
         Ok(())
     }

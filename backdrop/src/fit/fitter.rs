@@ -348,8 +348,8 @@ fn updated<B: Backend>(
     change: &Array<f64, B>,
 ) -> Result<[Array<f64, B>; 2]> {
     let update = |matrix: &DesignMatrix<B>, gram: &Array<f64, B>| {
-        let mut sum = rows_of(matrix, pixels)?.weighted_gram(change)?;
-        sum.add_assign(gram)?;
+        let mut sum = gram.copy()?;
+        rows_of(matrix, pixels)?.weighted_gram_add(change, &mut sum)?;
         Ok::<_, Error>(sum)
     };
     Ok([update(&background.a1, gram1)?, update(&background.a2, gram2)?])

@@ -17,7 +17,7 @@ use crate::tolerance::MATMUL;
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
     let own = cases!["sparse":
-        csr, csr_to_dense, csr_matmul, csr_transposed_matmul, csr_transposed_matmul_of_stacks, csr_left_matmul, csr_rows, weighted_gram, weighted_cross_gram,
+        csr, csr_to_dense, csr_matmul, csr_transposed_matmul, csr_transposed_matmul_of_stacks, csr_left_matmul, csr_rows, weighted_gram, weighted_gram_add, weighted_cross_gram,
         row_pair_products, csr_refuses, csr_scipy,
     ];
     own.into_iter().chain(rowwise::cases()).collect()
@@ -274,6 +274,53 @@ fn weighted_gram<B: Backend>(xp: &B, check: &Check) -> Outcome {
         })
     }
     for_reals!(body, xp, check)
+}
+
+fn weighted_gram_add<B: Backend>(xp: &B, check: &Check) -> Outcome {
+    fn body<T: Real, B: Backend>(xp: &B, check: &Check) -> Outcome {
+        let cases = sparse::<T>(FILL).prop_flat_map(|a| {
+            let [rows, columns] = a.shape;
+            let out = operand_of::<T>(vec![columns, columns], FILL);
+            (proptest::strategy::Just(a), operand_of::<T>(vec![rows], FILL), out)
+        });
+        for_all(cases, |(a, w, out)| {
+            let mut found = out.on(xp)?;
+            let before = found.clone();
+            a.on(xp)?.weighted_gram_add(&w.on(xp)?, &mut found)?;
+            check.equal("shape", found.shape(), &[a.shape[1], a.shape[1]])?;
+            check.same_values("whoever shares the array", &before, &out.host)?;
+            let [(left, left_sizes), (right, right_sizes)] = [a.dense(), a.dense()];
+            let expected = host::build(out.host.shape(), |i| {
+                let terms = (0..a.shape[0]).map(|r| left[[r, i[0]]] * w.host[[r]].wide() * right[[r, i[1]]]);
+                out.host[i].wide() + terms.sum::<f64>()
+            });
+            let sizes = host::build(out.host.shape(), |i| {
+                let terms = (0..a.shape[0])
+                    .map(|r| left_sizes[[r, i[0]]] * w.host[[r]].wide().abs() * right_sizes[[r, i[1]]]);
+                // As many roundings as products, of up to four entries of one place each, or fewer.
+                16.0 * (a.shape[0] + 1) as f64 * (out.host[i].wide().abs() + terms.sum::<f64>())
+            });
+            check.scaled("out + a^T diag(w) a", &found, &expected, &sizes, &MATMUL)
+        })
+    }
+    for_reals!(body, xp, check)?;
+    let a = Sparse::<f64>::random([4, 2], FILL, 1).on(xp)?;
+    let mut out = Array::ones(xp, &[2, 2])?;
+    let words = ["weighted_gram_add", "(4, 4)"];
+    for shape in [vec![3], vec![1, 4], vec![]] {
+        let w = Array::ones(xp, &shape)?;
+        check.refused_with("weights that do not fit", a.weighted_gram_add(&w, &mut out), &words)?;
+    }
+    let w = Array::ones(xp, &[4])?;
+    let error = Error::ShapeMismatch { operation: "weighted_gram_add", left: vec![2, 2], right: vec![2] };
+    check.refused("a vector", a.weighted_gram_add(&w, &mut Array::ones(xp, &[2])?), &error)?;
+    // What the rows do not reach stays.
+    let none = Csr::new(xp, [1, 2], vec![0, 1], vec![0], vec![2.0])?;
+    let mut out = Array::full(xp, &[2, 2], f64::INFINITY)?;
+    out.assign(array_api::s![0, 0], &Array::full(xp, &[], 1.0)?)?;
+    none.weighted_gram_add(&Array::ones(xp, &[1])?, &mut out)?;
+    let reached = |i: &[usize]| if i == [0, 0] { 5.0 } else { f64::INFINITY };
+    check.same_values("what rows do not reach", &out, &host::build(&[2, 2], reached))
 }
 
 fn weighted_cross_gram<B: Backend>(xp: &B, check: &Check) -> Outcome {
