@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use array_api::{Array, Backend};
 use ndarray::Array2;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::passed::{PassedPixels, hide};
@@ -70,6 +71,11 @@ fn image_of(pixels: Vec<f32>, shape: (usize, usize)) -> Array2<f32> {
         Ok(image) => image.mapv_into(|flux| if flux.is_finite() { flux } else { f32::NAN }),
         Err(error) => unreachable!("an image has rows and columns: {error}"),
     }
+}
+
+fn count_non_finite(pixels: &[f32]) -> usize {
+    let parts = pixels.par_chunks(1 << 16);
+    parts.map(|part| part.iter().filter(|pixel| !pixel.is_finite()).count()).sum()
 }
 
 /// The pixels that an asteroid passes from the first of some frames to the last.
@@ -150,7 +156,7 @@ impl Survey {
         let mut substitute = None;
         let mut asteroids = PassedPixels::new(options, &source.frames()[..frames.len()], (rows, columns));
         let mut look = |frame: usize, mut pixels: Vec<f32>| -> Result<Option<Vec<f32>>> {
-            let non_finite = pixels.iter().filter(|pixel| !pixel.is_finite()).count();
+            let non_finite = count_non_finite(&pixels);
             let mut flags = 0;
             if 2 * non_finite > pixels.len() {
                 flags |= NO_DATA;
@@ -176,7 +182,9 @@ impl Survey {
                     asteroids.take(&pixels, &passed);
                 }
                 let mut image = Array::from_vec(xp, pixels, &[rows * columns])?;
-                image.nan_to_num_assign(f32::INFINITY, f32::INFINITY, f32::INFINITY)?;
+                if non_finite > 0 || !passed.is_empty() {
+                    image.nan_to_num_assign(f32::INFINITY, f32::INFINITY, f32::INFINITY)?;
+                }
                 found.averaged += usize::from(good);
                 let darkest = if good { &mut minimum } else { &mut substitute };
                 match darkest {
