@@ -195,8 +195,9 @@ pub(super) fn read(path: &Path, images: bool) -> Result<Model> {
     for hdu in 0..hdus {
         file.select(hdu)?;
         names.push(file.text("EXTNAME").unwrap_or_default());
-        let skipped = !images && names.last().is_some_and(|name| name == "AVGFRAME" || name == "MASKS");
-        if !skipped {
+        // Images are checked as they are read, if they are.
+        let image = (2..NAMES.len()).contains(&hdu) || names.last().is_some_and(|name| name == "MASKS");
+        if !image {
             file.check_sum()?;
         }
     }
@@ -346,7 +347,7 @@ fn read_image<T: Number + Default>(file: &mut Reader, hdu: usize) -> Result<Arra
     let shape = image_shape(file, hdu)?;
     // All of the pixels are in the file, so that there are not too many for memory.
     let mut pixels = vec![T::default(); shape.0 * shape.1];
-    file.pixels(0, None, &mut pixels)?;
+    file.intact_pixels(&mut pixels)?;
     Array2::from_shape_vec(shape, pixels)
         .map_err(|_| not_a_model(file.path(), format!("HDU {hdu} has an impossible size")))
 }

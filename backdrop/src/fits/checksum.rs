@@ -40,6 +40,11 @@ impl Checksum {
         self.0 = sum as u32;
     }
 
+    /// Adds the sum of other bytes.
+    pub fn join(&mut self, other: Self) {
+        self.add(0, &other.0.to_be_bytes());
+    }
+
     /// The value of `DATASUM`.
     pub fn value(self) -> u32 {
         self.0
@@ -77,6 +82,11 @@ mod tests {
             parts.add(range.start as u64, &bytes[range]);
         }
         assert_eq!(parts, whole);
+        let [mut first, mut second] = [Checksum::default(); 2];
+        first.add(0, &bytes[..61]);
+        second.add(61, &bytes[61..]);
+        first.join(second);
+        assert_eq!(first, whole);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod checksum;
 mod edit;
 mod form;
 mod image;
+mod intact;
 mod layout;
 mod read;
 mod text;
@@ -117,13 +118,15 @@ pub(crate) fn open_regular(path: &Path) -> Result<(File, Metadata)> {
 ///
 /// # Safety
 /// `TYPE` must be CFITSIO's code for exactly this type's size and representation.
-pub(crate) unsafe trait Number: Copy {
+pub(crate) unsafe trait Number: bytemuck::Pod + Send + Sync {
     /// CFITSIO's code of the type in memory.
     const TYPE: c_int;
     /// The type's own form in a file, as the `BITPIX` of an image.
     const BITPIX: c_int;
     /// The type's own form in a file, as the `TFORM` of a table column.
     const FORM: &'static str;
+    /// The value of which `self` has the bytes as they stand in a file.
+    fn from_big_endian(self) -> Self;
 }
 
 // SAFETY: TBYTE is an unsigned 8-bit integer.
@@ -131,6 +134,9 @@ unsafe impl Number for u8 {
     const TYPE: c_int = sys::TBYTE as c_int;
     const BITPIX: c_int = 8;
     const FORM: &'static str = "B";
+    fn from_big_endian(self) -> Self {
+        self
+    }
 }
 
 // SAFETY: TINT is a C int, which has 32 bits wherever CFITSIO is built.
@@ -138,6 +144,9 @@ unsafe impl Number for i32 {
     const TYPE: c_int = sys::TINT as c_int;
     const BITPIX: c_int = 32;
     const FORM: &'static str = "J";
+    fn from_big_endian(self) -> Self {
+        Self::from_be(self)
+    }
 }
 
 // SAFETY: TFLOAT is a C float, IEEE 754 single precision.
@@ -145,6 +154,9 @@ unsafe impl Number for f32 {
     const TYPE: c_int = sys::TFLOAT as c_int;
     const BITPIX: c_int = -32;
     const FORM: &'static str = "E";
+    fn from_big_endian(self) -> Self {
+        Self::from_bits(u32::from_be(self.to_bits()))
+    }
 }
 
 // SAFETY: TDOUBLE is a C double, IEEE 754 double precision.
@@ -152,6 +164,9 @@ unsafe impl Number for f64 {
     const TYPE: c_int = sys::TDOUBLE as c_int;
     const BITPIX: c_int = -64;
     const FORM: &'static str = "D";
+    fn from_big_endian(self) -> Self {
+        Self::from_bits(u64::from_be(self.to_bits()))
+    }
 }
 
 /// What the header says of a column of a table.

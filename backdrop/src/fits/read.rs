@@ -3,13 +3,11 @@
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::fs::File;
 use std::io::Cursor;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use fitsio::sys;
 
-use super::checksum::Checksum;
 use super::layout::{Extent, walk};
 use super::{BLOCK, Field, Handle, Kind, Number, TEXT_LEN, c_name, open_regular, text_of};
 use crate::error::{Error, Result, shown};
@@ -30,18 +28,15 @@ pub(crate) struct Reader<'a> {
     hdu: usize,
     /// Where CFITSIO keeps looking for the address and length of a file in memory.
     _memory: Option<Box<(*mut c_void, usize)>>,
-    bytes: Bytes<'a>,
+    pub(super) bytes: Bytes<'a>,
 }
 
 /// Where the bytes of a file are, besides with CFITSIO.
 #[derive(Debug)]
-enum Bytes<'a> {
+pub(super) enum Bytes<'a> {
     InFile(File),
     InMemory(&'a [u8]),
 }
-
-/// Bytes that are read at once for a checksum: a whole number of its words, few enough for the cache.
-const PART: u64 = 1 << 18;
 
 /// What the header of an image declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,59 +168,6 @@ impl<'a> Reader<'a> {
         end - start
     }
 
-    /// Checks the data of the current HDU against its `DATASUM`, if it has one. CFITSIO would read them
-    /// block by block. It is done by the calling thread: that which reads ahead must not wait for those that fit.
-    ///
-    /// # Errors
-    /// [`Error::Checksum`] if they differ; [`Error::Io`].
-    pub fn check_sum(&mut self) -> Result<()> {
-        let Some(expected) = self.text("DATASUM").filter(|sum| !sum.trim().is_empty()) else { return Ok(()) };
-        let (start, end) = (self.data_start()?, self.end());
-        let mut sum = Checksum::default();
-        match &self.bytes {
-            Bytes::InMemory(bytes) => {
-                let data = usize::try_from(start).ok().zip(usize::try_from(end).ok());
-                let data = data.and_then(|(start, end)| bytes.get(start..end));
-                sum.add(0, data.unwrap_or_default());
-            }
-            Bytes::InFile(file) => {
-                let mut part = vec![0; PART.min(end.saturating_sub(start)) as usize];
-                for begin in (start..end).step_by(PART as usize) {
-                    let part = &mut part[..PART.min(end - begin) as usize];
-                    file.read_exact_at(part, begin).map_err(Error::io(&self.handle.path))?;
-                    sum.add(0, part);
-                }
-            }
-        }
-        if expected.trim().parse() == Ok(sum.value()) { Ok(()) } else { Err(self.mismatch("DATASUM")) }
-    }
-
-    /// Checks the current HDU against its `DATASUM` and `CHECKSUM`, as far as it has them.
-    ///
-    /// # Errors
-    /// [`Error::Checksum`] if they differ.
-    pub fn check_sums(&mut self) -> Result<()> {
-        match self.sums()? {
-            (true, true) => Ok(()),
-            (true, false) => Err(self.mismatch("CHECKSUM")),
-            (false, _) => Err(self.mismatch("DATASUM")),
-        }
-    }
-
-    /// Whether the data, and the whole, of the current HDU do not contradict its sums.
-    fn sums(&mut self) -> Result<(bool, bool)> {
-        let (mut data, mut hdu) = (0, 0);
-        self.handle.call(&self.cannot("sum the data"), |file, status| {
-            // SAFETY: addresses of C ints.
-            unsafe { sys::ffvcks(file, &mut data, &mut hdu, status) };
-        })?;
-        Ok((data != -1, hdu != -1))
-    }
-
-    fn mismatch(&self, keyword: &'static str) -> Error {
-        Error::Checksum { path: self.handle.path.clone(), hdu: self.hdu, keyword }
-    }
-
     /// The image in the current HDU, or `None` if it holds a table.
     pub fn image(&self) -> Result<Option<Image>> {
         let (mut kind, mut axes, mut bitpix, mut compressed) = (0, 0, 0, 0);
@@ -253,14 +195,22 @@ impl<'a> Reader<'a> {
         let shape = shape.iter().rev().map(|&length| u64::try_from(length).unwrap_or(0));
         let shape = shape.collect();
         let (floating, compressed) = (bitpix < 0, compressed != 0);
+        let image = Image { shape, floating, compressed, plain_at: None };
+        let plain_at = self.plain_at::<f32>(&image)?;
+        Ok(Some(Image { plain_at, ..image }))
+    }
+
+    /// Where the pixels of the current HDU's image begin, in bytes from the start of the file, if they are
+    /// numbers of type `T` that stand there as they are.
+    pub(super) fn plain_at<T: Number>(&self, image: &Image) -> Result<Option<u64>> {
         let is = |keyword, number: f64| !self.has(keyword) || self.number(keyword) == Some(number);
-        let plain = bitpix == <f32 as Number>::BITPIX && !compressed && is("BSCALE", 1.0) && is("BZERO", 0.0);
-        let plain_at = plain.then(|| self.data_start()).transpose()?;
-        Ok(Some(Image { shape, floating, compressed, plain_at }))
+        let same = !image.compressed && self.number("BITPIX") == Some(T::BITPIX);
+        let plain = same && is("BSCALE", 1.0) && is("BZERO", 0.0);
+        plain.then(|| self.data_start()).transpose()
     }
 
     /// Where the data of the current HDU begin, in bytes from the start of the file.
-    fn data_start(&self) -> Result<u64> {
+    pub(super) fn data_start(&self) -> Result<u64> {
         let (mut header, mut data, mut end) = (0, 0, 0);
         self.handle.call(&self.cannot("find the data"), |file, status| {
             // SAFETY: addresses of C numbers of 64 bits.
