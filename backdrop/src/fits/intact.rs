@@ -74,7 +74,7 @@ impl Reader<'_> {
             bytes.read(begin, stored)?;
             let mut sum = Checksum::default();
             sum.add(begin, stored);
-            part.iter_mut().for_each(|value| *value = value.from_big_endian());
+            part.iter_mut().for_each(|value| *value = value.in_native_order());
             Ok(sum)
         };
         let parts = out.par_chunks_mut(PART / size_of::<T>()).enumerate().map(part);

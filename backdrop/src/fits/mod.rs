@@ -126,7 +126,7 @@ pub(crate) unsafe trait Number: bytemuck::Pod + Send + Sync {
     /// The type's own form in a file, as the `TFORM` of a table column.
     const FORM: &'static str;
     /// The value of which `self` has the bytes as they stand in a file.
-    fn from_big_endian(self) -> Self;
+    fn in_native_order(self) -> Self;
 }
 
 // SAFETY: TBYTE is an unsigned 8-bit integer.
@@ -134,7 +134,7 @@ unsafe impl Number for u8 {
     const TYPE: c_int = sys::TBYTE as c_int;
     const BITPIX: c_int = 8;
     const FORM: &'static str = "B";
-    fn from_big_endian(self) -> Self {
+    fn in_native_order(self) -> Self {
         self
     }
 }
@@ -144,7 +144,7 @@ unsafe impl Number for i32 {
     const TYPE: c_int = sys::TINT as c_int;
     const BITPIX: c_int = 32;
     const FORM: &'static str = "J";
-    fn from_big_endian(self) -> Self {
+    fn in_native_order(self) -> Self {
         Self::from_be(self)
     }
 }
@@ -154,7 +154,7 @@ unsafe impl Number for f32 {
     const TYPE: c_int = sys::TFLOAT as c_int;
     const BITPIX: c_int = -32;
     const FORM: &'static str = "E";
-    fn from_big_endian(self) -> Self {
+    fn in_native_order(self) -> Self {
         Self::from_bits(u32::from_be(self.to_bits()))
     }
 }
@@ -164,7 +164,7 @@ unsafe impl Number for f64 {
     const TYPE: c_int = sys::TDOUBLE as c_int;
     const BITPIX: c_int = -64;
     const FORM: &'static str = "D";
-    fn from_big_endian(self) -> Self {
+    fn in_native_order(self) -> Self {
         Self::from_bits(u64::from_be(self.to_bits()))
     }
 }
