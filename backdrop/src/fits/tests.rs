@@ -62,6 +62,54 @@ fn the_sum_of_long_data_is_checked_to_its_last_byte_in_memory_and_on_disk() {
 }
 
 #[test]
+fn intact_pixels_are_those_that_cfitsio_reads_and_damaged_ones_are_refused() {
+    /// Writes an image, reads it as `U` in both ways, and once more with its last pixel damaged.
+    fn check<T: Number, U: Number + Default>(pixels: &[T]) {
+        let mut file = Writer::new(Path::new("a.fits")).unwrap();
+        file.image::<u8>("PRIMARY", &[], &[]).unwrap();
+        file.image("IMAGE", &[1, pixels.len()], pixels).unwrap();
+        let mut bytes = file.bytes().unwrap().to_vec();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.fits");
+        std::fs::write(&path, &bytes).unwrap();
+        let mut expected = vec![U::default(); pixels.len()];
+        let mut reader = Reader::open(&path).unwrap();
+        reader.select(1).unwrap();
+        reader.pixels(0, None, &mut expected).unwrap();
+        let intact = |mut reader: Reader| {
+            reader.select(1).unwrap();
+            let mut found = vec![U::default(); pixels.len()];
+            reader.intact_pixels(&mut found).map(|()| found)
+        };
+        for found in [intact(reader), intact(Reader::open_bytes(&path, &bytes).unwrap())] {
+            let found = found.unwrap();
+            let bytes = [&found, &expected].map(|values| bytemuck::cast_slice::<U, u8>(values));
+            assert!(bytes[0] == bytes[1], "{} pixels", pixels.len());
+        }
+        let Some(last) = pixels.len().checked_sub(1) else { return };
+        let data = bytes.len() - (pixels.len() * size_of::<T>()).next_multiple_of(BLOCK);
+        bytes[data + last * size_of::<T>()] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        for found in
+            [intact(Reader::open(&path).unwrap()), intact(Reader::open_bytes(&path, &bytes).unwrap())]
+        {
+            assert!(matches!(found, Err(Error::Checksum { hdu: 1, .. })));
+        }
+    }
+    check::<f64, f64>(&delicate());
+    // Several of the parts that are read at once, whole or not, and bytes that end within a word.
+    for length in [0, 1, 32_768, 100_001] {
+        let numbers = |i: usize| (i * 7919 % 100_003) as i32 - 50_000;
+        check::<f64, f64>(&(0..length).map(|i| f64::from(numbers(i)) * 0.1).collect::<Vec<_>>());
+        check::<f32, f32>(&(0..length).map(|i| numbers(i) as f32 * 0.1).collect::<Vec<_>>());
+        check::<i32, i32>(&(0..length).map(numbers).collect::<Vec<_>>());
+        check::<u8, u8>(&(0..3 * length).map(|i| numbers(i) as u8).collect::<Vec<_>>());
+        // What CFITSIO has to convert.
+        check::<f32, f64>(&(0..length).map(|i| numbers(i) as f32 * 0.1).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn texts_with_quotes_come_back_however_many_cards_they_take() {
     let quotes = |count: usize| "'".repeat(count);
     let mut texts: Vec<String> = [1, 30, 33, 34, 35, 67, 68, 69, 70, 100, 1000].map(quotes).into();
