@@ -227,14 +227,13 @@ impl<T: Float, B: Backend> Csr<T, B> {
                 right: out.shape().to_vec(),
             });
         }
-        let [rows] = *w.shape() else { return Err(self.other_weights(NAME, self, w)) };
-        if rows != self.rows.len() {
+        if w.shape() != [self.rows.len()] {
             return Err(self.other_weights(NAME, self, w));
         }
         if !out.layout().is_contiguous() {
             *out = out.copy()?;
         }
-        let weights = w.reshape(&[1, rows])?;
+        let weights = w.reshape(&[1, w.len()])?;
         let (buffer, layout) = out.unique()?;
         let start = layout.offset();
         self.backend().csr_weighted_gram_add(self.view(), weights.view(), self.view(), buffer, start)
