@@ -87,7 +87,7 @@ fn intact_pixels_are_those_that_cfitsio_reads_and_damaged_ones_are_refused() {
             assert!(bytes[0] == bytes[1], "{} pixels", pixels.len());
         }
         let Some(last) = pixels.len().checked_sub(1) else { return };
-        let data = bytes.len() - (pixels.len() * size_of::<T>()).next_multiple_of(BLOCK);
+        let data = bytes.len() - size_of_val(pixels).next_multiple_of(BLOCK);
         bytes[data + last * size_of::<T>()] ^= 1;
         std::fs::write(&path, &bytes).unwrap();
         for found in
