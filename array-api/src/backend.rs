@@ -367,34 +367,34 @@ pub trait Splines: Storage {
         rows: Range<usize>,
     ) -> Result<(Self::Buffer<i32>, Self::Buffer<f64>)>;
 
-    /// Adds `sum_k coefficients[batch, k] B_k(x)` over the given rows of the plan to `out`, of
-    /// shape `(batch, rows, columns)`.
-    fn spline_evaluate_add(
+    /// Adds `sum_k coefficients[batch, k] B_k(x)`, made in double precision, over the given rows of
+    /// the plan to `out`, of shape `(batch, rows, columns)`.
+    fn spline_evaluate_add<T: Float>(
         &self,
         plan: &Self::Plan,
         rows: Range<usize>,
         coefficients: View<'_, f64, Self>,
-        out: &mut Self::Buffer<f64>,
+        out: &mut Self::Buffer<T>,
         layout: &Layout,
     ) -> Result<()>;
 
-    /// `sum_x f[batch, x] B_k(x)` over the given rows of the plan; `f` has shape
+    /// `sum_x f[batch, x] B_k(x)`, in double precision, over the given rows of the plan; `f` has shape
     /// `(batch, rows, columns)`, the result `(batch, k)`.
-    fn spline_project(
+    fn spline_project<T: Float>(
         &self,
         plan: &Self::Plan,
         rows: Range<usize>,
-        f: View<'_, f64, Self>,
+        f: View<'_, T, Self>,
     ) -> Result<Self::Buffer<f64>>;
 
-    /// `sum_yx f[batch, y, x] B_j(y) C_k(x)` over the given rows of the first plan, which has a single
-    /// column, and the columns of the second, which has a single row; `f` has shape
+    /// `sum_yx f[batch, y, x] B_j(y) C_k(x)`, in double precision, over the given rows of the first plan,
+    /// which has a single column, and the columns of the second, which has a single row; `f` has shape
     /// `(batch, rows, columns)`, the result `(batch, j, k)`.
-    fn spline_project_kronecker(
+    fn spline_project_kronecker<T: Float>(
         &self,
         rows: (&Self::Plan, Range<usize>),
         columns: &Self::Plan,
-        f: View<'_, f64, Self>,
+        f: View<'_, T, Self>,
     ) -> Result<Self::Buffer<f64>>;
 }
 

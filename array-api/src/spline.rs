@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::backend::Backend;
-use crate::{Array, Csr, Error, Result};
+use crate::{Array, Csr, Error, Float, Result};
 
 /// A B-spline basis: degree and knots.
 ///
@@ -325,8 +325,9 @@ impl<B: Backend> SplineOperator<B> {
         Ok(out)
     }
 
-    /// Adds [`SplineOperator::evaluate`] to `out`.
-    pub fn evaluate_add(&self, coefficients: &Array<f64, B>, out: &mut Array<f64, B>) -> Result<()> {
+    /// Adds [`SplineOperator::evaluate`] to `out`: splines are made in double precision, and sums rounded to
+    /// the type of `out`.
+    pub fn evaluate_add<T: Float>(&self, coefficients: &Array<f64, B>, out: &mut Array<T, B>) -> Result<()> {
         let (batch, count) = self.batch_of(coefficients.shape(), &[self.functions], "evaluate_add")?;
         if *out.shape() != [batch, &self.shape].concat() {
             return Err(Error::ShapeMismatch {
@@ -347,9 +348,9 @@ impl<B: Backend> SplineOperator<B> {
         self.backend.spline_evaluate_add(&self.plan, self.rows.clone(), coefficients.view(), buffer, &layout)
     }
 
-    /// `A^T f`: sums of data `f`, of shape `(..., points)`, times each basis function; the result
-    /// has the shape `(..., functions)`.
-    pub fn project(&self, f: &Array<f64, B>) -> Result<Array<f64, B>> {
+    /// `A^T f`: sums of data `f`, of shape `(..., points)`, times each basis function, in double precision
+    /// whatever the data's type; the result has the shape `(..., functions)`.
+    pub fn project<T: Float>(&self, f: &Array<T, B>) -> Result<Array<f64, B>> {
         let (batch, count) = self.batch_of(f.shape(), &self.shape, "project")?;
         let folded = f.reshape(&[count, self.rows.len(), self.columns])?;
         let buffer = self.backend.spline_project(&self.plan, self.rows.clone(), folded.view())?;
@@ -377,7 +378,7 @@ impl<B: Backend> SplineOperator<B> {
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] for points or data of other shapes.
-    pub fn project_kronecker(&self, columns: &Self, f: &Array<f64, B>) -> Result<Array<f64, B>> {
+    pub fn project_kronecker<T: Float>(&self, columns: &Self, f: &Array<T, B>) -> Result<Array<f64, B>> {
         let shape = [self.rows.len(), columns.columns];
         let (batch, count) = self.batch_of(f.shape(), &shape, "project_kronecker")?;
         if self.columns != 1 || columns.rows.len() != 1 {
@@ -426,8 +427,13 @@ mod tests {
         let xp = crate::Cpu::new();
         let basis = BSplineBasis::clamped(&[0.0, 0.5, 1.0], 2).unwrap();
         let x = Array::from_slice(&xp, &[0.125, 0.25, 0.375, f64::INFINITY]).unwrap();
-        let sums =
-            basis.at(&x).unwrap().project(&Array::ones(&xp, &[1, 4]).unwrap()).unwrap().to_vec().unwrap();
+        let sums = basis
+            .at(&x)
+            .unwrap()
+            .project(&Array::<f64, _>::ones(&xp, &[1, 4]).unwrap())
+            .unwrap()
+            .to_vec()
+            .unwrap();
         // (1 - 2 x)^2 is the only function that the second interval does not have.
         assert_eq!(sums[0], 0.5625 + 0.25 + 0.0625);
         assert!(sums[1..].iter().all(|sum| !sum.is_finite()));

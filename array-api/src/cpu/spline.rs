@@ -11,10 +11,10 @@ use pulp::bytemuck::cast_slice;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::{Cpu, CpuBuffer, contiguous};
-use crate::Result;
 use crate::backend::{Splines, View};
 use crate::layout::Layout;
 use crate::spline::PiecewisePolynomials;
+use crate::{Float, Result};
 
 /// Partial sums kept side by side.
 const LANES: usize = 8;
@@ -52,12 +52,12 @@ impl SplinePlan {
 
 /// Calls a function of a [`Simd`] whose second parameter is how many of its vectors make up [`LANES`].
 macro_rules! with_vectors {
-    ($function:ident::<$terms:ident>($simd:ident, $arguments:expr)) => {
+    ($function:ident::<$type:ident, $terms:ident>($simd:ident, $arguments:expr)) => {
         match LANES / <S as Simd>::F64_LANES {
-            1 => $function::<S, $terms, 1>($simd, $arguments),
-            2 => $function::<S, $terms, 2>($simd, $arguments),
-            4 => $function::<S, $terms, 4>($simd, $arguments),
-            _ => $function::<S, $terms, LANES>($simd, $arguments),
+            1 => $function::<S, $type, $terms, 1>($simd, $arguments),
+            2 => $function::<S, $type, $terms, 2>($simd, $arguments),
+            4 => $function::<S, $type, $terms, 4>($simd, $arguments),
+            _ => $function::<S, $type, $terms, LANES>($simd, $arguments),
         }
     };
 }
@@ -69,20 +69,28 @@ fn load<S: Simd, const N: usize>(numbers: &[f64; LANES]) -> [S::f64s; N] {
     std::array::from_fn(|n| vectors[n])
 }
 
-/// Writes vectors to [`LANES`] places.
+/// The numbers of vectors.
 #[inline(always)]
-fn store<S: Simd, const N: usize>(vectors: [S::f64s; N], out: &mut [f64; LANES]) {
-    let (to, _) = S::as_mut_simd_f64s(out);
+fn stored<S: Simd, T: Float, const N: usize>(vectors: [S::f64s; N]) -> [T; LANES] {
+    let mut numbers = [0.0; LANES];
+    let (to, _) = S::as_mut_simd_f64s(&mut numbers);
     to.iter_mut().zip(vectors).for_each(|(to, vector)| *to = vector);
+    numbers.map(T::from_f64)
+}
+
+/// Vectors of the numbers in [`LANES`] places, in double precision.
+#[inline(always)]
+fn load_wide<S: Simd, T: Float, const N: usize>(numbers: &[T; LANES]) -> [S::f64s; N] {
+    load::<S, N>(&numbers.map(Float::to_f64))
 }
 
 /// [`LANES`] numbers of a row; zeros stand for those behind its end.
 #[inline(always)]
-fn window(row: &[f64], at: usize) -> [f64; LANES] {
+fn window<T: Float>(row: &[T], at: usize) -> [T; LANES] {
     match row[at..].first_chunk() {
         Some(numbers) => *numbers,
         None => {
-            let mut numbers = [0.0; LANES];
+            let mut numbers = [T::ZERO; LANES];
             numbers[..row.len() - at].copy_from_slice(&row[at..]);
             numbers
         }
@@ -99,11 +107,11 @@ fn first_places<S: Simd, const N: usize>(simd: S, count: usize) -> [S::m64s; N] 
 
 /// Adds to each `sums[p]` what the points of a run, a part of a row, have of `f (x - centre)^p`.
 #[inline(always)]
-fn add_run<S: Simd, const TERMS: usize, const N: usize>(
+fn add_run<S: Simd, T: Float, const TERMS: usize, const N: usize>(
     simd: S,
     sums: &mut [[S::f64s; N]; TERMS],
     x: &[f64],
-    f: &[f64],
+    f: &[T],
     run: Range<usize>,
     centre: f64,
 ) {
@@ -123,12 +131,12 @@ fn add_run<S: Simd, const TERMS: usize, const N: usize>(
     };
     let whole = f[run.clone()].as_chunks::<LANES>().0;
     for (x, f) in x[run.clone()].as_chunks::<LANES>().0.iter().zip(whole) {
-        add(load::<S, N>(x), load::<S, N>(f));
+        add(load::<S, N>(x), load_wide::<S, T, N>(f));
     }
     let rest = run.len() % LANES;
     if rest > 0 {
         let (inside, at) = (first_places::<S, N>(simd, rest), run.end - rest);
-        let (x, f) = (load::<S, N>(&window(x, at)), load::<S, N>(&window(f, at)));
+        let (x, f) = (load::<S, N>(&window(x, at)), load_wide::<S, T, N>(&window(f, at)));
         // What follows the run is as nothing at the middle, even where it is not finite.
         let x = std::array::from_fn(|n| simd.select_f64s(inside[n], x[n], centre));
         let f = std::array::from_fn(|n| simd.select_f64s(inside[n], f[n], simd.splat_f64s(0.0)));
@@ -161,23 +169,26 @@ fn add_products<const TERMS: usize>(
 ///
 /// A sum of `f s^p` is [`LANES`] partial sums of every eighth point of each run, over all rows, which
 /// are added up in pairs at the end. The compiler makes no vectors of this by itself.
-struct Project<'a, const TERMS: usize> {
+struct Project<'a, T, const TERMS: usize> {
     plan: &'a SplinePlan,
     rows: Range<usize>,
-    f: &'a [f64],
+    f: &'a [T],
     out: &'a mut [f64],
 }
 
-impl<const TERMS: usize> WithSimd for Project<'_, TERMS> {
+impl<T: Float, const TERMS: usize> WithSimd for Project<'_, T, TERMS> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        with_vectors!(project_with::<TERMS>(simd, self));
+        with_vectors!(project_with::<T, TERMS>(simd, self));
     }
 }
 
 #[inline(always)]
-fn project_with<S: Simd, const TERMS: usize, const N: usize>(simd: S, kernel: Project<'_, TERMS>) {
+fn project_with<S: Simd, T: Float, const TERMS: usize, const N: usize>(
+    simd: S,
+    kernel: Project<'_, T, TERMS>,
+) {
     let Project { plan, rows, f, out } = kernel;
     let intervals = plan.basis.centres().len();
     let mut sums = vec![[[simd.splat_f64s(0.0); N]; TERMS]; intervals];
@@ -194,23 +205,26 @@ fn project_with<S: Simd, const TERMS: usize, const N: usize>(simd: S, kernel: Pr
 }
 
 /// Adds to `out`, some rows of a plan, the spline with these coefficients.
-struct EvaluateAdd<'a, const TERMS: usize> {
+struct EvaluateAdd<'a, T, const TERMS: usize> {
     plan: &'a SplinePlan,
     rows: Range<usize>,
     coefficients: &'a [f64],
-    out: &'a mut [f64],
+    out: &'a mut [T],
 }
 
-impl<const TERMS: usize> WithSimd for EvaluateAdd<'_, TERMS> {
+impl<T: Float, const TERMS: usize> WithSimd for EvaluateAdd<'_, T, TERMS> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        with_vectors!(evaluate_add_with::<TERMS>(simd, self));
+        with_vectors!(evaluate_add_with::<T, TERMS>(simd, self));
     }
 }
 
 #[inline(always)]
-fn evaluate_add_with<S: Simd, const TERMS: usize, const N: usize>(simd: S, kernel: EvaluateAdd<'_, TERMS>) {
+fn evaluate_add_with<S: Simd, T: Float, const TERMS: usize, const N: usize>(
+    simd: S,
+    kernel: EvaluateAdd<'_, T, TERMS>,
+) {
     let EvaluateAdd { plan, rows, coefficients, out } = kernel;
     // Of each interval, in powers of the distance from its middle.
     let mut polynomials = vec![[0.0; TERMS]; plan.basis.centres().len()];
@@ -239,16 +253,15 @@ fn evaluate_add_with<S: Simd, const TERMS: usize, const N: usize>(simd: S, kerne
             };
             let whole = out[span.clone()].as_chunks_mut::<LANES>().0;
             for (out, x) in whole.iter_mut().zip(x[span.clone()].as_chunks::<LANES>().0) {
-                store::<S, N>(sum(load::<S, N>(x), load::<S, N>(out)), out);
+                *out = stored::<S, T, N>(sum(load::<S, N>(x), load_wide::<S, T, N>(out)));
             }
             let rest = span.len() % LANES;
             if rest > 0 {
                 let (inside, at) = (first_places::<S, N>(simd, rest), span.end - rest);
-                let before = load::<S, N>(&window(out, at));
+                let before = load_wide::<S, T, N>(&window(out, at));
                 let after = sum(load::<S, N>(&window(x, at)), before);
-                let mut merged = [0.0; LANES];
                 let vectors = std::array::from_fn(|n| simd.select_f64s(inside[n], after[n], before[n]));
-                store::<S, N>(vectors, &mut merged);
+                let merged = stored::<S, T, N>(vectors);
                 let out = &mut out[at..];
                 match out.first_chunk_mut::<LANES>() {
                     Some(out) => *out = merged,
@@ -263,26 +276,26 @@ fn evaluate_add_with<S: Simd, const TERMS: usize, const N: usize>(simd: S, kerne
 ///
 /// Rows between the same two knots are combined first: each of their functions then needs one pass over
 /// the columns.
-struct ProjectKronecker<'a, const TERMS: usize> {
+struct ProjectKronecker<'a, T, const TERMS: usize> {
     rows: &'a SplinePlan,
     range: Range<usize>,
     columns: &'a SplinePlan,
-    f: &'a [f64],
+    f: &'a [T],
     out: &'a mut [f64],
 }
 
-impl<const TERMS: usize> WithSimd for ProjectKronecker<'_, TERMS> {
+impl<T: Float, const TERMS: usize> WithSimd for ProjectKronecker<'_, T, TERMS> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        with_vectors!(project_kronecker_with::<TERMS>(simd, self));
+        with_vectors!(project_kronecker_with::<T, TERMS>(simd, self));
     }
 }
 
 #[inline(always)]
-fn project_kronecker_with<S: Simd, const TERMS: usize, const N: usize>(
+fn project_kronecker_with<S: Simd, T: Float, const TERMS: usize, const N: usize>(
     simd: S,
-    kernel: ProjectKronecker<'_, TERMS>,
+    kernel: ProjectKronecker<'_, T, TERMS>,
 ) {
     let ProjectKronecker { rows, range, columns, f, out } = kernel;
     let (x, runs) = columns.row(0);
@@ -300,10 +313,10 @@ fn project_kronecker_with<S: Simd, const TERMS: usize, const N: usize>(
         for (four, combined) in combined.chunks_mut(TOGETHER * width).enumerate() {
             let value = |j: usize, s: f64| value(four * TOGETHER + j, s);
             match combined.len() / width {
-                1 => combine::<S, 1>(simd, f, &distances, value, combined),
-                2 => combine::<S, 2>(simd, f, &distances, value, combined),
-                3 => combine::<S, 3>(simd, f, &distances, value, combined),
-                _ => combine::<S, TOGETHER>(simd, f, &distances, value, combined),
+                1 => combine::<S, T, 1>(simd, f, &distances, value, combined),
+                2 => combine::<S, T, 2>(simd, f, &distances, value, combined),
+                3 => combine::<S, T, 3>(simd, f, &distances, value, combined),
+                _ => combine::<S, T, TOGETHER>(simd, f, &distances, value, combined),
             }
         }
         for (j, f) in combined.chunks_exact(width).enumerate() {
@@ -325,9 +338,9 @@ const TOGETHER: usize = 4;
 
 /// For each `j` the sum of the rows of `f` times `value(j, distance)`, row after row.
 #[inline(always)]
-fn combine<S: Simd, const FUNCTIONS: usize>(
+fn combine<S: Simd, T: Float, const FUNCTIONS: usize>(
     simd: S,
-    f: &[f64],
+    f: &[T],
     distances: &[f64],
     value: impl Fn(usize, f64) -> f64,
     out: &mut [f64],
@@ -340,7 +353,10 @@ fn combine<S: Simd, const FUNCTIONS: usize>(
     for start in (0..whole).step_by(block) {
         let mut sums = [[simd.splat_f64s(0.0); 2]; FUNCTIONS];
         for (row, values) in f.chunks_exact(width).zip(&values) {
-            let (vectors, _) = S::as_simd_f64s(&row[start..start + block]);
+            let mut numbers = [0.0; 2 * LANES];
+            let numbers = &mut numbers[..block];
+            numbers.iter_mut().zip(&row[start..]).for_each(|(number, x)| *number = Float::to_f64(*x));
+            let (vectors, _) = S::as_simd_f64s(numbers);
             for (sums, &value) in sums.iter_mut().zip(values) {
                 let value = simd.splat_f64s(value);
                 for (sum, &vector) in sums.iter_mut().zip(vectors) {
@@ -355,7 +371,8 @@ fn combine<S: Simd, const FUNCTIONS: usize>(
     for column in whole..width {
         for (j, out) in out.chunks_exact_mut(width).enumerate() {
             let products = f.chunks_exact(width).zip(&values);
-            out[column] = products.fold(0.0, |sum, (row, values)| row[column].mul_add(values[j], sum));
+            out[column] =
+                products.fold(0.0, |sum, (row, values)| Float::to_f64(row[column]).mul_add(values[j], sum));
         }
     }
 }
@@ -403,50 +420,50 @@ fn design<const TERMS: usize>(
     Arch::new().dispatch(Design::<TERMS> { plan, rows: rows.clone(), columns, values });
 }
 
-fn project_kronecker<const TERMS: usize>(
+fn project_kronecker<T: Float, const TERMS: usize>(
     rows: &SplinePlan,
     range: &Range<usize>,
     columns: &SplinePlan,
-    f: &[f64],
+    f: &[T],
     out: &mut [f64],
 ) {
-    Arch::new().dispatch(ProjectKronecker::<TERMS> { rows, range: range.clone(), columns, f, out });
+    Arch::new().dispatch(ProjectKronecker::<T, TERMS> { rows, range: range.clone(), columns, f, out });
 }
 
-fn project<const TERMS: usize>(plan: &SplinePlan, rows: &Range<usize>, f: &[f64], out: &mut [f64]) {
-    Arch::new().dispatch(Project::<TERMS> { plan, rows: rows.clone(), f, out });
+fn project<T: Float, const TERMS: usize>(plan: &SplinePlan, rows: &Range<usize>, f: &[T], out: &mut [f64]) {
+    Arch::new().dispatch(Project::<T, TERMS> { plan, rows: rows.clone(), f, out });
 }
 
-fn evaluate_add<const TERMS: usize>(
+fn evaluate_add<T: Float, const TERMS: usize>(
     plan: &SplinePlan,
     rows: &Range<usize>,
     coefficients: &[f64],
-    out: &mut [f64],
+    out: &mut [T],
 ) {
-    Arch::new().dispatch(EvaluateAdd::<TERMS> { plan, rows: rows.clone(), coefficients, out });
+    Arch::new().dispatch(EvaluateAdd::<T, TERMS> { plan, rows: rows.clone(), coefficients, out });
 }
 
 /// Calls a function with the number of terms of a degree, at most [`crate::spline::MAX_DEGREE`],
 /// as a constant.
 macro_rules! with_terms {
-    ($degree:expr, $function:ident($($argument:expr),*)) => {
+    ($degree:expr, $function:ident$(::<$type:ident>)?($($argument:expr),*)) => {
         match $degree {
-            0 => $function::<1>($($argument),*),
-            1 => $function::<2>($($argument),*),
-            2 => $function::<3>($($argument),*),
-            3 => $function::<4>($($argument),*),
-            4 => $function::<5>($($argument),*),
-            5 => $function::<6>($($argument),*),
-            6 => $function::<7>($($argument),*),
-            7 => $function::<8>($($argument),*),
-            8 => $function::<9>($($argument),*),
-            9 => $function::<10>($($argument),*),
-            10 => $function::<11>($($argument),*),
-            11 => $function::<12>($($argument),*),
-            12 => $function::<13>($($argument),*),
-            13 => $function::<14>($($argument),*),
-            14 => $function::<15>($($argument),*),
-            _ => $function::<16>($($argument),*),
+            0 => $function::<$($type,)? 1>($($argument),*),
+            1 => $function::<$($type,)? 2>($($argument),*),
+            2 => $function::<$($type,)? 3>($($argument),*),
+            3 => $function::<$($type,)? 4>($($argument),*),
+            4 => $function::<$($type,)? 5>($($argument),*),
+            5 => $function::<$($type,)? 6>($($argument),*),
+            6 => $function::<$($type,)? 7>($($argument),*),
+            7 => $function::<$($type,)? 8>($($argument),*),
+            8 => $function::<$($type,)? 9>($($argument),*),
+            9 => $function::<$($type,)? 10>($($argument),*),
+            10 => $function::<$($type,)? 11>($($argument),*),
+            11 => $function::<$($type,)? 12>($($argument),*),
+            12 => $function::<$($type,)? 13>($($argument),*),
+            13 => $function::<$($type,)? 14>($($argument),*),
+            14 => $function::<$($type,)? 15>($($argument),*),
+            _ => $function::<$($type,)? 16>($($argument),*),
         }
     };
 }
@@ -499,12 +516,12 @@ impl Splines for Cpu {
         Ok((indices, data))
     }
 
-    fn spline_evaluate_add(
+    fn spline_evaluate_add<T: Float>(
         &self,
         plan: &SplinePlan,
         rows: Range<usize>,
         coefficients: View<'_, f64, Self>,
-        out: &mut CpuBuffer<f64>,
+        out: &mut CpuBuffer<T>,
         layout: &Layout,
     ) -> Result<()> {
         let size = rows.len() * plan.columns;
@@ -525,11 +542,11 @@ impl Splines for Cpu {
         Ok(())
     }
 
-    fn spline_project(
+    fn spline_project<T: Float>(
         &self,
         plan: &SplinePlan,
         rows: Range<usize>,
-        f: View<'_, f64, Self>,
+        f: View<'_, T, Self>,
     ) -> Result<CpuBuffer<f64>> {
         let batch = f.layout.shape()[0];
         let functions = plan.basis.functions();
@@ -540,16 +557,16 @@ impl Splines for Cpu {
         }
         let size = rows.len() * plan.columns;
         for (f, out) in f.chunks(size).zip(out.chunks_mut(functions)) {
-            with_terms!(plan.basis.degree(), project(plan, &rows, f, out));
+            with_terms!(plan.basis.degree(), project::<T>(plan, &rows, f, out));
         }
         Ok(out)
     }
 
-    fn spline_project_kronecker(
+    fn spline_project_kronecker<T: Float>(
         &self,
         (plan, rows): (&SplinePlan, Range<usize>),
         columns: &SplinePlan,
-        f: View<'_, f64, Self>,
+        f: View<'_, T, Self>,
     ) -> Result<CpuBuffer<f64>> {
         let batch = f.layout.shape()[0];
         let functions = plan.basis.functions() * columns.basis.functions();
@@ -559,21 +576,21 @@ impl Splines for Cpu {
             return Ok(out);
         }
         for (f, out) in f.chunks(rows.len() * columns.columns).zip(out.chunks_mut(functions)) {
-            with_terms!(columns.basis.degree(), project_kronecker(plan, &rows, columns, f, out));
+            with_terms!(columns.basis.degree(), project_kronecker::<T>(plan, &rows, columns, f, out));
         }
         Ok(out)
     }
 }
 
-fn evaluate_batch(
+fn evaluate_batch<T: Float>(
     plan: &SplinePlan,
     rows: &Range<usize>,
     coefficients: &[f64],
-    out: &mut [f64],
+    out: &mut [T],
     size: usize,
 ) {
     let functions = plan.basis.functions();
     for (coefficients, out) in coefficients.chunks(functions).zip(out.chunks_mut(size)) {
-        with_terms!(plan.basis.degree(), evaluate_add(plan, rows, coefficients, out));
+        with_terms!(plan.basis.degree(), evaluate_add::<T>(plan, rows, coefficients, out));
     }
 }

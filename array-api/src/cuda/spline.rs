@@ -6,17 +6,19 @@
 //! are taken, for which the points were sorted by interval beforehand, so that sums have a fixed
 //! order; the moments then combine into the sums with each basis function.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::driver::Arguments;
 use super::{Cuda, CudaBuffer, Source};
-use crate::Result;
 use crate::backend::{Sorting, Splines, Storage, View};
 use crate::layout::Layout;
+use crate::ops::type_name;
 use crate::spline::PiecewisePolynomials;
+use crate::{Float, Result};
 
-/// Kernels for splines whose polynomials have a number of terms.
-struct Spline;
+/// Kernels for splines whose polynomials have a number of terms, and data of type `T`.
+struct Spline<T>(PhantomData<T>);
 
 /// Threads that add up the moments of a chunk of points.
 const THREADS: u32 = 128;
@@ -55,11 +57,12 @@ pub struct SplinePlan {
     coefficients: CudaBuffer<f64>,
 }
 
-fn source(terms: usize) -> Source {
+fn source<T: Float>(terms: usize) -> Source {
     Source {
-        description: format!("splines of degree {}", terms - 1),
+        description: format!("splines of degree {} and {} data", terms - 1, T::DTYPE),
         text: format!(
             r#"
+typedef {data} Data;
 const int TERMS = {terms};
 const int THREADS = {THREADS};
 // The interval of each point: the number of inner breakpoints that are not larger.
@@ -118,7 +121,7 @@ extern "C" __global__ void polynomials(
 }}
 extern "C" __global__ void evaluate_add(
     const double *x, const int *interval, const double *centres, const double *polynomials, i64 intervals,
-    i64 first, i64 points, double *out, Layout layout, i64 n
+    i64 first, i64 points, Data *out, Layout layout, i64 n
 ) {{
     i64 i = thread_number();
     if (i >= n) return;
@@ -128,7 +131,8 @@ extern "C" __global__ void evaluate_add(
     const double *c = polynomials + (b * intervals + at) * TERMS;
     double value = c[TERMS - 1];
     for (int p = TERMS - 2; p >= 0; --p) value = fma(value, s, c[p]);
-    out[position(layout, i)] += value;
+    Data *target = out + position(layout, i);
+    *target = (Data)(*target + value);
 }}
 struct Points {{
     const double *x, *centres;
@@ -137,7 +141,7 @@ struct Points {{
 }};
 // Adds the moments of every `step`-th point of a chunk, as far as they lie in the range.
 static __device__ __forceinline__ void moments(
-    const Points &points, const double *f, i64 chunk, int begin, int step, double *sum
+    const Points &points, const Data *f, i64 chunk, int begin, int step, double *sum
 ) {{
     for (int p = 0; p < TERMS; ++p) sum[p] = 0;
     double centre = points.centres[points.chunks[3 * chunk]];
@@ -153,7 +157,7 @@ static __device__ __forceinline__ void moments(
     }}
 }}
 // A block for each batch entry and chunk: [batch][chunk][power].
-extern "C" __global__ void project_many(Points points, const double *f, i64 chunks, double *out) {{
+extern "C" __global__ void project_many(Points points, const Data *f, i64 chunks, double *out) {{
     __shared__ double shared[TERMS][THREADS];
     i64 b = divide(blockIdx.x, chunks), chunk = blockIdx.x - b * chunks;
     double sum[TERMS];
@@ -170,7 +174,7 @@ extern "C" __global__ void project_many(Points points, const double *f, i64 chun
     if (t < TERMS) out[(i64)blockIdx.x * TERMS + t] = shared[t][0];
 }}
 // A thread for each batch entry and chunk.
-extern "C" __global__ void project_few(Points points, const double *f, i64 chunks, double *out, i64 n) {{
+extern "C" __global__ void project_few(Points points, const Data *f, i64 chunks, double *out, i64 n) {{
     i64 i = thread_number();
     if (i >= n) return;
     i64 b = divide(i, chunks), chunk = i - b * chunks;
@@ -198,7 +202,8 @@ extern "C" __global__ void combine(
     }}
     out[i] = sum;
 }}
-"#
+"#,
+            data = type_name(T::DTYPE)
         ),
         kernels: &[
             "locate",
@@ -227,8 +232,14 @@ struct KernelPoints {
 
 impl Cuda {
     /// Queues kernel `name` of splines with a number of terms, a thread for each of `n` numbers.
-    fn spline(&self, terms: usize, name: &'static str, n: usize, arguments: Arguments) -> Result<()> {
-        self.for_each_variant::<Spline>(terms, || source(terms), name, n, arguments)
+    fn spline<T: Float>(
+        &self,
+        terms: usize,
+        name: &'static str,
+        n: usize,
+        arguments: Arguments,
+    ) -> Result<()> {
+        self.for_each_variant::<Spline<T>>(terms, || source::<T>(terms), name, n, arguments)
     }
 }
 
@@ -249,7 +260,7 @@ impl Splines for Cuda {
             .value((intervals - 1) as i32)
             .value(interval.address_mut(&self.0, 0)?)
             .value(points);
-        self.spline(terms, "locate", points, arguments)?;
+        self.spline::<f64>(terms, "locate", points, arguments)?;
         let list = Layout::contiguous(&[points]);
         let order = self.argsort(View { buffer: &interval, layout: &list }, false)?;
         let mut starts = self.allocate::<i64>(intervals + 1)?;
@@ -259,7 +270,7 @@ impl Splines for Cuda {
             .value(points)
             .value(starts.address_mut(&self.0, 0)?)
             .value(intervals + 1);
-        self.spline(terms, "starts", intervals + 1, arguments)?;
+        self.spline::<f64>(terms, "starts", intervals + 1, arguments)?;
         let starts = starts.download(&self.0, 0, intervals + 1)?;
 
         let few = points <= FEW * intervals;
@@ -306,16 +317,16 @@ impl Splines for Cuda {
             .value(indices.address_mut(&self.0, 0)?)
             .value(data.address_mut(&self.0, 0)?)
             .value(n);
-        self.spline(plan.terms, "design", n, arguments)?;
+        self.spline::<f64>(plan.terms, "design", n, arguments)?;
         Ok((indices, data))
     }
 
-    fn spline_evaluate_add(
+    fn spline_evaluate_add<T: Float>(
         &self,
         plan: &SplinePlan,
         rows: Range<usize>,
         coefficients: View<'_, f64, Self>,
-        out: &mut CudaBuffer<f64>,
+        out: &mut CudaBuffer<T>,
         layout: &Layout,
     ) -> Result<()> {
         let n = layout.len();
@@ -334,7 +345,7 @@ impl Splines for Cuda {
             .value(plan.functions)
             .value(polynomials.address_mut(&self.0, 0)?)
             .value(size);
-        self.spline(plan.terms, "polynomials", size, arguments)?;
+        self.spline::<T>(plan.terms, "polynomials", size, arguments)?;
         let [target] = super::kernel_layouts([layout])?;
         let arguments = Arguments::default()
             .value(plan.x.address(&self.0, 0)?)
@@ -347,14 +358,14 @@ impl Splines for Cuda {
             .value(out.address_mut(&self.0, 0)?)
             .value(target)
             .value(n);
-        self.spline(plan.terms, "evaluate_add", n, arguments)
+        self.spline::<T>(plan.terms, "evaluate_add", n, arguments)
     }
 
-    fn spline_project(
+    fn spline_project<T: Float>(
         &self,
         plan: &SplinePlan,
         rows: Range<usize>,
-        f: View<'_, f64, Self>,
+        f: View<'_, T, Self>,
     ) -> Result<CudaBuffer<f64>> {
         debug_assert!(rows.end <= plan.rows);
         let batch = f.layout.shape()[0];
@@ -379,10 +390,10 @@ impl Splines for Cuda {
             .value(plan.count)
             .value(moments.address_mut(&self.0, 0)?);
         if plan.few {
-            self.spline(plan.terms, "project_few", groups, arguments.value(groups))?;
+            self.spline::<T>(plan.terms, "project_few", groups, arguments.value(groups))?;
         } else {
-            let make = || source(plan.terms);
-            let kernel = self.kernel_variant::<Spline>(plan.terms, make, "project_many")?;
+            let make = || source::<T>(plan.terms);
+            let kernel = self.kernel_variant::<Spline<T>>(plan.terms, make, "project_many")?;
             self.launch(kernel, [groups, 1, 1], THREADS, arguments)?;
         }
         let mut out = self.allocate(n)?;
@@ -395,16 +406,16 @@ impl Splines for Cuda {
             .value(plan.functions)
             .value(out.address_mut(&self.0, 0)?)
             .value(n);
-        self.spline(plan.terms, "combine", n, arguments)?;
+        self.spline::<T>(plan.terms, "combine", n, arguments)?;
         Ok(out)
     }
 
     /// First along the rows of the image, then along what has become of its columns.
-    fn spline_project_kronecker(
+    fn spline_project_kronecker<T: Float>(
         &self,
         (plan, rows): (&SplinePlan, Range<usize>),
         columns: &SplinePlan,
-        f: View<'_, f64, Self>,
+        f: View<'_, T, Self>,
     ) -> Result<CudaBuffer<f64>> {
         let &[batch, height, width] = f.layout.shape() else {
             unreachable!("images have two axes besides that of the batch");

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use array_api::{Array, Backend, Csr, PiecewisePolynomials, SplineOperator};
+use array_api::{Array, Backend, Cast, Csr, Float, PiecewisePolynomials, SplineOperator};
 
 use crate::error::Result;
 
@@ -69,25 +69,28 @@ impl<B: Backend> Factor<B> {
     }
 
     /// `F B` for `f` of shape (frames, rows, places), as (frames, rows, functions).
-    fn project(&self, f: &Array<f64, B>) -> Result<Array<f64, B>> {
+    fn project<T: Float>(&self, f: &Array<T, B>) -> Result<Array<f64, B>> {
         match &self.operator {
             Operator::Polynomials(operator) => Ok(operator.project(f)?),
-            Operator::Selection { places, all: true, .. } => Ok(f.take(places, 2)?),
+            Operator::Selection { places, all: true, .. } => Ok(f.take(places, 2)?.astype()?),
             Operator::Selection { places, functions, .. } => {
                 let shape = [f.shape()[0], f.shape()[1], self.functions()];
                 let mut result = Array::zeros(f.backend(), &shape)?;
-                result.scatter_add(functions, &f.take(places, 2)?, 2)?;
+                result.scatter_add(functions, &f.take(places, 2)?.astype()?, 2)?;
                 Ok(result)
             }
         }
     }
 
     /// Adds `C B^T` for `c` of shape (frames, rows, functions) to `out` (frames, rows, places).
-    fn evaluate_add(&self, c: &Array<f64, B>, out: &mut Array<f64, B>) -> Result<()> {
+    fn evaluate_add<T: Float>(&self, c: &Array<f64, B>, out: &mut Array<T, B>) -> Result<()>
+    where
+        f64: Cast<T>,
+    {
         match &self.operator {
             Operator::Polynomials(operator) => Ok(operator.evaluate_add(c, out)?),
             Operator::Selection { places, functions, .. } => {
-                Ok(out.scatter_add(places, &c.take(functions, 2)?, 2)?)
+                Ok(out.scatter_add(places, &c.take(functions, 2)?.astype()?, 2)?)
             }
         }
     }
@@ -106,7 +109,7 @@ impl<B: Backend> Kronecker<B> {
     }
 
     /// `A^T f` over some rows; `f` has shape (frames, rows, columns).
-    pub(super) fn project(&self, f: &Array<f64, B>, rows: Range<usize>) -> Result<Array<f64, B>> {
+    pub(super) fn project<T: Float>(&self, f: &Array<T, B>, rows: Range<usize>) -> Result<Array<f64, B>> {
         let (outer, inner) = self.functions();
         let weights = match (&self.row.operator, &self.column.operator) {
             (Operator::Polynomials(row), Operator::Polynomials(column)) => {
@@ -118,12 +121,15 @@ impl<B: Backend> Kronecker<B> {
     }
 
     /// Adds `A w` over some rows to `out`; `w` has shape (frames, functions).
-    pub(super) fn evaluate_add(
+    pub(super) fn evaluate_add<T: Float>(
         &self,
         w: &Array<f64, B>,
         rows: Range<usize>,
-        out: &mut Array<f64, B>,
-    ) -> Result<()> {
+        out: &mut Array<T, B>,
+    ) -> Result<()>
+    where
+        f64: Cast<T>,
+    {
         let (outer, inner) = self.functions();
         let weights = w.reshape(&[w.shape()[0], outer, inner])?;
         self.column.evaluate_add(&self.row.matrix.rows(rows)?.matmul(&weights)?, out)

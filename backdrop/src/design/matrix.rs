@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use array_api::{Array, BSplineBasis, Backend, Csr, PiecewisePolynomials, SplineOperator};
+use array_api::{Array, BSplineBasis, Backend, Cast, Csr, Float, PiecewisePolynomials, SplineOperator};
 
 use super::kronecker::{Factor, Kronecker};
 use super::radial::Radial;
@@ -166,8 +166,11 @@ impl<B: Backend> DesignMatrix<B> {
     }
 
     /// `A w` for the weights of some frames, of shape (frames, columns), over some rows of the
-    /// window: shape (frames, rows, window columns).
-    pub fn dot_rows(&self, w: &Array<f64, B>, rows: Range<usize>) -> Result<Array<f64, B>> {
+    /// window: shape (frames, rows, window columns). Each block is made in double precision.
+    pub fn dot_rows<T: Float>(&self, w: &Array<f64, B>, rows: Range<usize>) -> Result<Array<T, B>>
+    where
+        f64: Cast<T>,
+    {
         let shape = [w.shape()[0], rows.len(), self.window.shape().1];
         let mut out = Array::zeros(&self.backend, &shape)?;
         for (columns, operator) in self.blocks() {
@@ -181,8 +184,8 @@ impl<B: Backend> DesignMatrix<B> {
     }
 
     /// `A^T f` for data over some rows of the window, of shape (frames, rows, window columns):
-    /// shape (frames, columns).
-    pub fn project_rows(&self, f: &Array<f64, B>, rows: Range<usize>) -> Result<Array<f64, B>> {
+    /// shape (frames, columns). Sums are made in double precision.
+    pub fn project_rows<T: Float>(&self, f: &Array<T, B>, rows: Range<usize>) -> Result<Array<f64, B>> {
         let parts = self
             .operators
             .iter()

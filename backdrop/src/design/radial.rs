@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use array_api::{Array, Backend, Csr, SplineOperator};
+use array_api::{Array, Backend, Csr, Float, SplineOperator};
 
 use crate::error::Result;
 
@@ -21,16 +21,16 @@ impl<B: Backend> Radial<B> {
     }
 
     /// `A^T f` over some rows; `f` has shape (frames, rows, columns).
-    pub(super) fn project(&self, f: &Array<f64, B>, rows: Range<usize>) -> Result<Array<f64, B>> {
+    pub(super) fn project<T: Float>(&self, f: &Array<T, B>, rows: Range<usize>) -> Result<Array<f64, B>> {
         Ok(self.operator.rows(rows)?.project(f)?)
     }
 
     /// Adds `A w` over some rows to `out`; `w` has shape (frames, functions).
-    pub(super) fn evaluate_add(
+    pub(super) fn evaluate_add<T: Float>(
         &self,
         w: &Array<f64, B>,
         rows: Range<usize>,
-        out: &mut Array<f64, B>,
+        out: &mut Array<T, B>,
     ) -> Result<()> {
         Ok(self.operator.rows(rows)?.evaluate_add(w, out)?)
     }

@@ -1,5 +1,7 @@
 //! Splines, against the recurrence of Cox and de Boor written out for the whole knot vector.
 
+mod single;
+
 use array_api::spline::MAX_DEGREE;
 use array_api::{BSplineBasis, PiecewisePolynomials, SplineOperator};
 use ndarray::IxDyn;
@@ -13,11 +15,12 @@ use crate::testing::{
 use crate::tolerance::{SPLINE, SPLINE_SUM};
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
-    cases!["spline":
+    let own = cases!["spline":
         basis, intervals, nonzero_functions, design_matrix, scipy, evaluate, evaluate_add, project, project_kronecker,
         rows, long_rows,
         piecewise_polynomials, powers, points_that_are_nan, refuses,
-    ]
+    ];
+    own.into_iter().chain(single::cases()).collect()
 }
 
 /// A basis, points for it, and functions of them by definition.
@@ -521,12 +524,12 @@ fn refuses<B: Backend>(xp: &B, check: &Check) -> Outcome {
     };
     let (c, wrong) = (Array::ones(xp, &[5, 4])?, Array::ones(xp, &[5, 3])?);
     check.refused("too few coefficients", operator.evaluate(&wrong), &error("evaluate", &[4], &[5, 3]))?;
-    let mut out = Array::zeros(xp, &[2, 3])?;
+    let mut out = Array::<f64, B>::zeros(xp, &[2, 3])?;
     let mismatch = error("evaluate_add", &[5, 2, 3], &[2, 3]);
     check.refused("a target without stack", operator.evaluate_add(&c, &mut out), &mismatch)?;
     check.refused("data of another shape", operator.project(&c), &error("project", &[2, 3], &[5, 4]))?;
     let (column, image) =
-        (clamped(&[0.0, 1.0], 1)?.at(&Array::ones(xp, &[2, 1])?)?, Array::ones(xp, &[2, 3])?);
+        (clamped(&[0.0, 1.0], 1)?.at(&Array::ones(xp, &[2, 1])?)?, Array::<f64, B>::ones(xp, &[2, 3])?);
     let mismatch = error("project_kronecker", &[2, 1], &[2, 3]);
     check.refused("columns in two rows", column.project_kronecker(&operator, &image), &mismatch)?;
     let mismatch = error("project_kronecker", &[2, 1], &[2, 3]);
