@@ -55,7 +55,7 @@ fn main() -> Result<()> {
 /// What each operation of a tile takes, on one thread.
 fn steps(xp: &Cpu, [a1, a2]: &[DesignMatrix<Cpu>; 2], frames: &Array<f32, Cpu>) -> Result<()> {
     let (count, pixels) = (frames.shape()[0], frames.shape().iter().product::<usize>());
-    let weights = Array::full(xp, &[SIZE, SIZE], 1.0)?;
+    let weights = Array::full(xp, &[SIZE, SIZE], 1.0_f32)?;
     let average = Array::full(xp, &[SIZE, SIZE], 0.5_f32)?;
     let w1 = Array::full(xp, &[count, a1.columns()], 2.0 / 60.0)?;
     let blocks = a1.design().blocks().iter().chain(a2.design().blocks());
@@ -73,12 +73,12 @@ fn steps(xp: &Cpu, [a1, a2]: &[DesignMatrix<Cpu>; 2], frames: &Array<f32, Cpu>) 
         let flux = || frames.lazy().subtract(average.lazy()).nan_to_num(1.0, 1.0, 1.0);
         let clean = clock.of("less the average", || flux().eval())?;
         clock.of("count", || clean.less_equal_scalar(0.0)?.count_nonzero_axes(&[1, 2], false))?;
-        let log = || clean.lazy().maximum_scalar(1e-5).astype::<f64>().log10().multiply(weights.lazy());
+        let log = || clean.lazy().maximum_scalar(1e-5).log10().multiply(weights.lazy());
         let log = clock.of("log10, weighted", || log().eval())?;
         clock.of("project on A1", || Ok(a1.project_rows(&log, rows.clone()).expect("a projection")))?;
         let w1 = w1.slice(s![tile.batch.clone()])?;
         let smooth = clock.of("evaluate A1", || Ok(a1.dot_rows(&w1, rows.clone()).expect("an image")))?;
-        let less = |smooth| flux().maximum_scalar(1e-5).astype::<f64>().subtract(smooth);
+        let less = |smooth| flux().maximum_scalar(1e-5).subtract(smooth);
         let flux = clock.of("less the average and 10^x, weighted", || {
             less(smooth.lazy().exp10()).multiply(weights.lazy()).eval()
         })?;

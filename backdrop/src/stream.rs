@@ -48,7 +48,9 @@ pub(crate) fn for_each_batch<P: Send>(
     let read = move |batch: &[usize]| {
         let start = Instant::now();
         let mut unreadable = Vec::new();
-        let read = read_frames(source, &rows, batch, spare.try_recv().ok(), &mut unreadable);
+        // An empty batch leaves it to the next one.
+        let memory = if batch.is_empty() { None } else { spare.try_recv().ok() };
+        let read = read_frames(source, &rows, batch, memory, &mut unreadable);
         let time = start.elapsed();
         let is_read = |frame: &&usize| unreadable.iter().all(|(other, _)| other != *frame);
         let frames: Vec<usize> = batch.iter().filter(is_read).copied().collect();

@@ -1,9 +1,10 @@
 //! Fitting batches of frames with one set of masks.
 
 use array_api::lazy::Expression;
-use array_api::{Array, Backend, Csr, Element, Lazy, Tile, s};
+use array_api::{Array, Backend, Cast, Csr, Element, Float, Lazy, Tile, s};
 use ndarray::{Array2, Ix2};
 
+use super::Precision;
 use super::together::Together;
 use crate::background::Background;
 use crate::communicator::Alone;
@@ -22,8 +23,9 @@ const BELOW_MINIMUM: f64 = 1e-6;
 pub struct FrameFitter<B: Backend> {
     background: Background<B>,
     equations: [NormalEquations<B>; 2],
-    /// `1 / sigma_f`, of shape (rows, columns).
-    weights: Array<f64, B>,
+    /// `1 / sigma_f`, of shape (rows, columns): 1 or 1e-6, for which single precision will do.
+    weights: Array<f32, B>,
+    precision: Precision,
     /// The average frame in electrons/s, of shape (rows, columns), if one is subtracted.
     average: Option<Array<f32, B>>,
     /// The mask that the fitter was made with, true where a pixel is kept, and its Gram matrices,
@@ -58,12 +60,16 @@ pub struct Fitted {
     pub non_positive_pixels: Vec<u64>,
 }
 
-/// [`Fitted`] before it leaves the backend.
-struct OnDevice<B: Backend> {
+/// What is kept of some frames once their pixels are no longer needed, on the backend.
+pub(super) struct Projected<B: Backend> {
+    /// Weights of `A1`, of shape (frames, columns).
     w1: Array<f64, B>,
-    w2: Array<f64, B>,
-    /// One number for each frame.
+    /// `A2^T` of the weighted flux less the smooth light, of shape (frames, columns).
+    sums2: Array<f64, B>,
+    /// Finite pixels that are not positive, of shape (frames, 1).
     non_positive: Array<f64, B>,
+    /// The flux of the sampled pixels, of shape (frames, pixels), if there are any.
+    samples: Option<Array<f32, B>>,
 }
 
 impl<B: Backend> FrameFitter<B> {
@@ -89,13 +95,20 @@ impl<B: Backend> FrameFitter<B> {
         let weights = together.agree(mask::weights(xp, keep))?;
         let background = Background { a1, a2 };
         let equations = factored(&background, grams(together, &background, &weights)?)?;
+        let weights = weights.astype()?;
         let base = (keep.clone(), None);
-        Ok(Self { background, equations, weights, average: None, base, samples: None })
+        let precision = Precision::default();
+        Ok(Self { background, equations, weights, precision, average: None, base, samples: None })
     }
 
     /// The backend that frames are fitted on.
     pub fn backend(&self) -> &B {
         self.background.a1.backend()
+    }
+
+    /// Chooses the precision of pixels in what is fitted from now on.
+    pub fn set_precision(&mut self, precision: Precision) {
+        self.precision = precision;
     }
 
     /// The mask that the fitter was made with.
@@ -145,7 +158,7 @@ impl<B: Backend> FrameFitter<B> {
             updated(&self.background, base, &changed, &Array::from_slice(xp, &signs)?)?
         };
         self.equations = factored(&self.background, grams)?;
-        self.weights = weights;
+        self.weights = weights.astype()?;
         Ok(())
     }
 
@@ -173,7 +186,8 @@ impl<B: Backend> FrameFitter<B> {
         let xp = self.background.a1.backend();
         let minimum = Array::from_ndarray(xp, minimum)?.reshape(&[1, rows, columns])?;
         self.average = None;
-        let OnDevice { w1, w2, .. } = self.fit_weights(&minimum)?;
+        let Projected { w1, sums2, .. } = self.project(&minimum)?;
+        let w2 = self.equations[1].solve(&sums2)?;
         let image = minimum.astype::<f64>()?.subtract_scalar(BELOW_MINIMUM)?;
         let mut average = (&image - &self.background.evaluate(&w1, &w2)?)?;
         average.nan_to_num_assign(0.0, 0.0, 0.0)?;
@@ -198,44 +212,24 @@ impl<B: Backend> FrameFitter<B> {
     /// # Errors
     /// Those of the backend.
     pub fn fit(&self, frames: &Array<f32, B>) -> Result<Fitted> {
-        let OnDevice { w1, w2, non_positive } = self.fit_weights(frames)?;
-        let non_positive_pixels = non_positive.to_vec()?.into_iter().map(|count| count as u64).collect();
-        let residuals = match &self.samples {
-            Some(samples) => matrix(&self.residuals(samples, frames, &w1, &w2)?)?,
-            None => Array2::zeros((frames.shape()[0], 0)),
-        };
-        Ok(Fitted { weights1: matrix(&w1)?, weights2: matrix(&w2)?, residuals, non_positive_pixels })
+        self.finish(&[self.project(frames)?])
     }
 
-    /// `f - m1 - m2` at the sampled pixels, of shape (frames, pixels).
-    fn residuals(
-        &self,
-        samples: &Samples<B>,
-        frames: &Array<f32, B>,
-        w1: &Array<f64, B>,
-        w2: &Array<f64, B>,
-    ) -> Result<Array<f64, B>> {
-        let Samples { positions, rows: [a1, a2] } = samples;
-        let (rows, columns) = self.background.a1.window().shape();
-        let pixels = rows * columns;
-        let mut flux = frames.reshape(&[frames.shape()[0], pixels])?.take(positions, 1)?;
-        if let Some(average) = &self.average {
-            flux.subtract_assign(&average.reshape(&[pixels])?.take(positions, 0)?)?;
+    /// All of [`fit`](Self::fit) that takes the pixels of frames.
+    pub(super) fn project(&self, frames: &Array<f32, B>) -> Result<Projected<B>> {
+        match self.precision {
+            Precision::Double => self.project_pixels::<f64>(frames),
+            Precision::Single => self.project_pixels::<f32>(frames),
         }
-        flux.maximum_scalar_assign(FLOOR as f32)?;
-        let mut flux = flux.astype::<f64>()?;
-        let mut model = a1.matmul(&w1.matrix_transpose()?)?;
-        model.exp10_assign()?;
-        model.add_assign(&a2.matmul(&w2.matrix_transpose()?)?)?;
-        flux.subtract_assign(&model.matrix_transpose()?)?;
-        Ok(flux)
     }
 
-    /// Both sets of weights and the counts.
-    ///
-    /// Pixels are in single precision, theirs, until the average frame is subtracted; all else is in
-    /// double precision.
-    fn fit_weights(&self, frames: &Array<f32, B>) -> Result<OnDevice<B>> {
+    /// [`project`](Self::project) with pixels of type `P` as soon as the average frame is subtracted, which is
+    /// done in single precision, theirs. Sums over pixels are in double precision.
+    fn project_pixels<P: Float>(&self, frames: &Array<f32, B>) -> Result<Projected<B>>
+    where
+        f32: Cast<P>,
+        f64: Cast<P>,
+    {
         let Background { a1, a2 } = &self.background;
         let xp = a1.backend();
         let count = frames.shape()[0];
@@ -250,8 +244,8 @@ impl<B: Backend> FrameFitter<B> {
             };
             let non_positive = flux.less_equal_scalar(f32::ZERO)?.count_nonzero_axes(&[1, 2], false)?;
             let non_positive = non_positive.astype::<f64>()?.expand_dims(1)?;
-            let log = flux.lazy().maximum_scalar(FLOOR as f32).astype::<f64>().log10();
-            let flux = log.multiply(weights.lazy()).eval()?;
+            let log = flux.lazy().maximum_scalar(FLOOR as f32).astype::<P>().log10();
+            let flux = log.multiply(weights.lazy().astype()).eval()?;
             let projected = a1.project_rows(&flux, tile.rows.clone()).map_err(into_array_error)?;
             Array::concat(&[&projected, &non_positive], 1)
         })?;
@@ -260,7 +254,7 @@ impl<B: Backend> FrameFitter<B> {
 
         let buffer = xp.reduce_tiles(&tiles, count, a2.columns(), |tile| {
             let w1 = w1.slice(s![tile.batch.clone()])?;
-            let smooth = a1.dot_rows(&w1, tile.rows.clone()).map_err(into_array_error)?;
+            let smooth: Array<P, B> = a1.dot_rows(&w1, tile.rows.clone()).map_err(into_array_error)?;
             let weights = self.weights.slice(s![tile.rows.clone()])?;
             let flux = match self.flux(frames, tile)? {
                 (flux, Some(average)) => rest(flux.lazy().subtract(average.lazy()), &smooth, &weights)?,
@@ -268,8 +262,38 @@ impl<B: Backend> FrameFitter<B> {
             };
             a2.project_rows(&flux, tile.rows.clone()).map_err(into_array_error)
         })?;
-        let w2 = self.equations[1].solve(&Array::from_buffer(xp, buffer, &[count, a2.columns()]))?;
-        Ok(OnDevice { w1, w2, non_positive: sums.slice(s![.., n1..])? })
+        let sums2 = Array::from_buffer(xp, buffer, &[count, a2.columns()]);
+        let samples = self.samples.as_ref().map(|samples| self.sampled(samples, frames)).transpose()?;
+        Ok(Projected { w1, sums2, non_positive: sums.slice(s![.., n1..])?, samples })
+    }
+
+    /// What the fit needs of the sampled pixels: their flux, of shape (frames, pixels).
+    fn sampled(&self, samples: &Samples<B>, frames: &Array<f32, B>) -> Result<Array<f32, B>> {
+        let (rows, columns) = self.background.a1.window().shape();
+        let pixels = rows * columns;
+        let mut flux = frames.reshape(&[frames.shape()[0], pixels])?.take(&samples.positions, 1)?;
+        if let Some(average) = &self.average {
+            flux.subtract_assign(&average.reshape(&[pixels])?.take(&samples.positions, 0)?)?;
+        }
+        flux.maximum_scalar_assign(FLOOR as f32)?;
+        Ok(flux)
+    }
+
+    /// The result for all frames of some parts, one after another. The equations of many frames are solved
+    /// in less time than those of one after the other.
+    pub(super) fn finish(&self, parts: &[Projected<B>]) -> Result<Fitted> {
+        let w1 = joined(parts.iter().map(|part| &part.w1))?;
+        let w2 = self.equations[1].solve(&joined(parts.iter().map(|part| &part.sums2))?)?;
+        let non_positive = joined(parts.iter().map(|part| &part.non_positive))?;
+        let residuals = match &self.samples {
+            Some(samples) => {
+                let flux = joined(parts.iter().filter_map(|part| part.samples.as_ref()))?;
+                matrix(&residuals(samples, &flux, &w1, &w2)?)?
+            }
+            None => Array2::zeros((w1.shape()[0], 0)),
+        };
+        let non_positive_pixels = non_positive.to_vec()?.into_iter().map(|count| count as u64).collect();
+        Ok(Fitted { weights1: matrix(&w1)?, weights2: matrix(&w2)?, residuals, non_positive_pixels })
     }
 
     /// Frames on a tile, and the average frame that is to be subtracted there.
@@ -285,6 +309,31 @@ impl<B: Backend> FrameFitter<B> {
     }
 }
 
+/// Arrays one after another along the first axis.
+fn joined<'a, T: Element, B: Backend>(
+    parts: impl Iterator<Item = &'a Array<T, B>>,
+) -> array_api::Result<Array<T, B>> {
+    match *parts.collect::<Vec<_>>() {
+        [alone] => Ok(alone.clone()),
+        ref parts => Array::concat(parts, 0),
+    }
+}
+
+/// `f - m1 - m2` at the sampled pixels, whose flux is given, of shape (frames, pixels).
+fn residuals<B: Backend>(
+    Samples { rows: [a1, a2], .. }: &Samples<B>,
+    flux: &Array<f32, B>,
+    w1: &Array<f64, B>,
+    w2: &Array<f64, B>,
+) -> Result<Array<f64, B>> {
+    let mut flux = flux.astype::<f64>()?;
+    let mut model = a1.matmul(&w1.matrix_transpose()?)?;
+    model.exp10_assign()?;
+    model.add_assign(&a2.matmul(&w2.matrix_transpose()?)?)?;
+    flux.subtract_assign(&model.matrix_transpose()?)?;
+    Ok(flux)
+}
+
 /// [`FLOOR`] where there is no value: such pixels have the weight of masked ones, so any number will do.
 fn clean<B: Backend>(
     flux: Lazy<impl Expression<B, Item = f32>, B>,
@@ -294,13 +343,16 @@ fn clean<B: Backend>(
 }
 
 /// What `A2` is fitted to: the weighted flux less the smooth light, whose logarithm is given.
-fn rest<B: Backend>(
+fn rest<P: Float, B: Backend>(
     flux: Lazy<impl Expression<B, Item = f32>, B>,
-    log_smooth: &Array<f64, B>,
-    weights: &Array<f64, B>,
-) -> array_api::Result<Array<f64, B>> {
-    let flux = clean(flux).maximum_scalar(FLOOR as f32).astype::<f64>();
-    flux.subtract(log_smooth.lazy().exp10()).multiply(weights.lazy()).eval()
+    log_smooth: &Array<P, B>,
+    weights: &Array<f32, B>,
+) -> array_api::Result<Array<P, B>>
+where
+    f32: Cast<P>,
+{
+    let flux = clean(flux).maximum_scalar(FLOOR as f32).astype::<P>();
+    flux.subtract(log_smooth.lazy().exp10()).multiply(weights.lazy().astype()).eval()
 }
 
 /// `A^T diag(1/sigma_f) A` of both designs. Each rank makes some of the parts that belong to pairs of

@@ -18,6 +18,14 @@ const EIGEN_BLOCKS: u64 = 64 << 20;
 /// Times, names, components and the like, in bytes for each frame.
 const BYTES_PER_FRAME: u64 = 500;
 
+/// Images of frames that are read and fitted at a time.
+const IMAGES: usize = 64 << 20;
+
+/// How many frames of so many pixels are in memory at a time, and as many that are read meanwhile.
+pub(super) fn frames_in_memory(pixels: usize) -> usize {
+    (IMAGES / (size_of::<f32>() * pixels).max(1)).max(1)
+}
+
 /// The program itself, what its tiles and threads take, and results that are few enough to be in memory.
 const FIXED: u64 = 64 << 20;
 
@@ -30,7 +38,7 @@ const FIXED: u64 = 64 << 20;
 ///
 /// let options = FitOptions::default();
 /// let bytes = |frames| peak_memory(&options, (2048, 2048), frames);
-/// assert!(bytes(16) < 1_000_000_000);
+/// assert!(bytes(16) < 600_000_000);
 /// assert_eq!(bytes(11_000) - bytes(10_000), 1000 * 500);
 /// ```
 #[must_use]
@@ -39,8 +47,9 @@ pub fn peak_memory(options: &FitOptions, shape: (usize, usize), frames: usize) -
         [shape.0 * shape.1, frames, options.frames_per_batch.min(frames), options.sample_pixels]
             .map(|count| count as u64);
     let n2 = options.design2.columns() as u64;
-    // One batch is read while another is fitted.
-    let fit = MATRICES * 8 * n2 * n2 + BYTES_PER_PIXEL * pixels + 2 * 4 * batch * pixels;
+    // Some frames are read while others are fitted; of a whole batch there are sums and samples.
+    let images = 2 * 4 * pixels * batch.min(frames_in_memory(shape.0 * shape.1) as u64);
+    let fit = MATRICES * 8 * n2 * n2 + BYTES_PER_PIXEL * pixels + images + batch * (8 * n2 + 8 * samples);
     let n = frames.min(samples);
     let components = if frames < MIN_COMPONENT_FRAMES as u64 {
         8 * samples * frames

@@ -7,6 +7,8 @@ use array_api::{Array, Backend};
 use ndarray::Array2;
 
 use super::checkpoint::{Description, Log};
+use super::fitter::Projected;
+use super::memory::frames_in_memory;
 use super::model::FittedModel;
 use super::record::Record;
 use super::results::{Results, records};
@@ -112,6 +114,7 @@ fn describe<B: Backend>(xp: &B, source: &dyn FrameSource, options: &FitOptions) 
     run.push("the quality bitmask", options.quality_bitmask.to_string());
     run.push("the bitmask of the average frame", options.average_bitmask.to_string());
     run.push("the mask window", format!("{} frames", options.mask_window));
+    run.push("the precision of pixels", options.precision.to_string());
     run.push("the seed", options.seed.to_string());
     run.push("the number of sample pixels", options.sample_pixels.to_string());
     let asteroids = options.asteroids.as_ref();
@@ -198,6 +201,7 @@ fn fitter<B: Backend>(
     report.average_used = survey.averaged() >= MIN_AVERAGE_FRAMES;
     let fitter = FrameFitter::new_on(together, xp, matrices, &keep(masks, survey));
     let mut fitter = together.agree(fitter)?;
+    fitter.set_precision(options.precision);
     if report.average_used {
         together.agree(fitter.set_average(&survey.minimum))?;
     }
@@ -294,40 +298,62 @@ impl Fit<'_> {
             0 => Ok(None),
             frames => Ok(Some(Array::from_vec(xp, pixels, &[frames, rows, columns])?)),
         };
-        let rounds = self.together.rounds(wanted, self.options.frames_per_batch);
-        for_each_batch((self.source, 0..rows), &rounds, read_time, upload, |batch| {
-            let (records, memory) = match self.batch(fitter, batch) {
-                Ok((records, memory)) => (Ok(records), memory),
-                Err(error) => (Err(error), None),
-            };
-            mine.frames += records.as_ref().map_or(0, Vec::len);
-            if self.job.ranks.size() == 1 {
-                self.keep(records?, results, log)?;
-                return Ok(memory);
+        // A round comes in parts, so that few frames are in memory at once, and ends with an empty batch.
+        let mut batches: Vec<&[usize]> = Vec::new();
+        for round in self.together.rounds(wanted, self.options.frames_per_batch) {
+            batches.extend(round.chunks(frames_in_memory(rows * columns)));
+            batches.push(&[]);
+        }
+        let mut round = Ok(Round::default());
+        for_each_batch((self.source, 0..rows), &batches, read_time, upload, |batch| {
+            if batch.frames.is_empty() && batch.unreadable.is_empty() {
+                let whole = std::mem::replace(&mut round, Ok(Round::default()));
+                let records = whole.and_then(|round| round.records(fitter, self.samples));
+                self.finish_round(records, (results, log), mine)?;
+                return Ok(None);
             }
-            let bytes = records.map(|records| joined(&records));
-            mine.sent += bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
-            let mut ranks = 0;
-            let finished = self.together.finish(bytes, |rank, bytes| {
-                let Some(results) = results else { return Ok(()) };
-                for bytes in parts(&bytes) {
-                    let record = Record::from_bytes(bytes);
-                    if !record.map_or(Ok(false), |record| results.insert(record))? {
-                        let message = format!("what rank {rank} has sent is no result of a frame");
-                        return Err(Error::InvalidArgument(message));
-                    }
-                    if let Some(log) = log {
-                        log.append(bytes)?;
-                    }
-                    self.job.progress.advance(1);
+            let Ok(parts) = &mut round else { return Ok(None) };
+            let added = stop_if_cancelled(self.job.progress)
+                .and_then(|()| parts.add(fitter, batch, self.options.on_error));
+            added.or_else(|error| {
+                round = Err(error);
+                Ok(None)
+            })
+        })
+    }
+
+    /// Brings the results of a round to rank 0, which keeps them.
+    fn finish_round(
+        &self,
+        records: Result<Vec<Record>>,
+        (results, log): (&mut Option<Results>, &mut Option<Log>),
+        mine: &mut RankReport,
+    ) -> Result<()> {
+        mine.frames += records.as_ref().map_or(0, Vec::len);
+        if self.job.ranks.size() == 1 {
+            return self.keep(records?, results, log);
+        }
+        let bytes = records.map(|records| joined(&records));
+        mine.sent += bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        let mut ranks = 0;
+        self.together.finish(bytes, |rank, bytes| {
+            let Some(results) = results else { return Ok(()) };
+            for bytes in parts(&bytes) {
+                let record = Record::from_bytes(bytes);
+                if !record.map_or(Ok(false), |record| results.insert(record))? {
+                    let message = format!("what rank {rank} has sent is no result of a frame");
+                    return Err(Error::InvalidArgument(message));
                 }
-                ranks += 1;
-                match log.as_mut().filter(|_| ranks == self.job.ranks.size()) {
-                    Some(log) => log.sync_at_times(),
-                    None => Ok(()),
+                if let Some(log) = log {
+                    log.append(bytes)?;
                 }
-            });
-            finished.map(|()| memory)
+                self.job.progress.advance(1);
+            }
+            ranks += 1;
+            match log.as_mut().filter(|_| ranks == self.job.ranks.size()) {
+                Some(log) => log.sync_at_times(),
+                None => Ok(()),
+            }
         })
     }
 
@@ -344,25 +370,51 @@ impl Fit<'_> {
         }
         log.as_mut().map_or(Ok(()), Log::sync_at_times)
     }
+}
 
-    /// The results of a batch, and the memory of its images.
-    fn batch<B: Backend>(
-        &self,
+/// The frames of a round that have been read.
+struct Round<B: Backend> {
+    frames: Vec<usize>,
+    projected: Vec<Projected<B>>,
+    unreadable: Vec<Record>,
+}
+
+impl<B: Backend> Default for Round<B> {
+    fn default() -> Self {
+        Self { frames: Vec::new(), projected: Vec::new(), unreadable: Vec::new() }
+    }
+}
+
+impl<B: Backend> Round<B> {
+    /// Takes some frames, and gives back the memory of their images.
+    fn add(
+        &mut self,
         fitter: &FrameFitter<B>,
         batch: Batch<Option<Array<f32, B>>>,
-    ) -> Result<(Vec<Record>, Option<Vec<f32>>)> {
-        stop_if_cancelled(self.job.progress)?;
-        let mut unreadable = Vec::new();
+        on_error: OnError,
+    ) -> Result<Option<Vec<f32>>> {
         for (frame, error) in batch.unreadable {
-            match self.options.on_error {
+            match on_error {
                 OnError::Fail => return Err(error),
-                OnError::Skip => unreadable.push(Record::Unreadable { frame, reason: error.to_string() }),
+                OnError::Skip => {
+                    self.unreadable.push(Record::Unreadable { frame, reason: error.to_string() });
+                }
             }
         }
-        let Some(images) = batch.prepared? else { return Ok((unreadable, None)) };
-        let mut records = records(&batch.frames, &fitter.fit(&images)?, self.samples);
-        records.extend(unreadable);
-        Ok((records, images.reclaim()))
+        let Some(images) = batch.prepared? else { return Ok(None) };
+        self.projected.push(fitter.project(&images)?);
+        self.frames.extend(batch.frames);
+        Ok(images.reclaim())
+    }
+
+    /// The results of all frames.
+    fn records(self, fitter: &FrameFitter<B>, samples: &SamplePixels) -> Result<Vec<Record>> {
+        if self.projected.is_empty() {
+            return Ok(self.unreadable);
+        }
+        let mut records = records(&self.frames, &fitter.finish(&self.projected)?, samples);
+        records.extend(self.unreadable);
+        Ok(records)
     }
 }
 

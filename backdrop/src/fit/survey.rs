@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::passed::{PassedPixels, hide};
 use super::together::{Merge, Together};
-use super::{FitOptions, FitReport, stop_if_cancelled};
+use super::{FitOptions, FitReport, Precision, stop_if_cancelled};
 use crate::error::{Error, Result};
 use crate::file::Model;
 use crate::mask::Masks;
@@ -392,7 +392,10 @@ impl Survey {
             quality_bitmask: options.quality_bitmask,
             average_bitmask: options.average_bitmask,
             software: concat!("backdrop ", env!("CARGO_PKG_VERSION")).to_owned(),
-            backend: xp.name().to_owned(),
+            backend: match options.precision {
+                Precision::Double => xp.name().to_owned(),
+                Precision::Single => format!("{}, pixels in single precision", xp.name()),
+            },
             tstart: frames.iter().map(|frame| frame.tstart).collect(),
             tstop: frames.iter().map(|frame| frame.tstop).collect(),
             jitter: Array2::zeros((frames.len(), 0)),

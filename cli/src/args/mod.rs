@@ -2,6 +2,7 @@
 
 mod correct;
 mod flag;
+mod names;
 mod place;
 mod plot;
 mod scene;
@@ -9,14 +10,12 @@ mod size;
 
 use std::path::PathBuf;
 
-use backdrop::design::Preset;
-use backdrop::ffi::{Filter, Layout};
-use backdrop::file::Format;
+use backdrop::ffi::Filter;
 use backdrop::quality;
-use backdrop::simulate::{Compression, SimulationSettings};
-use backdrop::source::{OnError, Target};
+use backdrop::simulate::SimulationSettings;
+use backdrop::source::Target;
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::failure::EXIT_CODES;
@@ -24,6 +23,7 @@ use crate::selection::Selection;
 
 pub(crate) use correct::Correct;
 pub(crate) use flag::Flag;
+use names::{CompressionName, LayoutName, ModelFormat, OnErrorName, PrecisionName, PresetName};
 use place::Corner;
 pub(crate) use place::Place;
 pub(crate) use plot::{PictureName, Plot};
@@ -208,6 +208,9 @@ pub(crate) struct Fit {
     /// Seed of the random draw of jitter and background pixels
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Precision of pixels; sums, normal equations and weights are in double precision either way
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = PrecisionName::Double)]
+    pub(crate) precision: PrecisionName,
 
     /// What becomes of files that cannot be read: the end of the fit, or rows without a model
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnErrorName::Fail)]
@@ -403,93 +406,9 @@ pub(crate) struct Devices {
     pub(crate) json: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum PresetName {
-    Standard,
-    Classic,
-}
-
-impl From<PresetName> for Preset {
-    fn from(name: PresetName) -> Self {
-        match name {
-            PresetName::Standard => Self::Standard,
-            PresetName::Classic => Self::Classic,
-        }
-    }
-}
-
-/// What becomes of files that cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OnErrorName {
-    /// The first one ends the fit
-    Fail,
-    /// They are skipped, and told at the end; exit code 3
-    Skip,
-}
-
-impl From<OnErrorName> for OnError {
-    fn from(name: OnErrorName) -> Self {
-        match name {
-            OnErrorName::Fail => Self::Fail,
-            OnErrorName::Skip => Self::Skip,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum ModelFormat {
-    Fits,
-    Npz,
-}
-
-impl From<ModelFormat> for Format {
-    fn from(format: ModelFormat) -> Self {
-        match format {
-            ModelFormat::Fits => Self::Fits,
-            ModelFormat::Npz => Self::Npz,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum LayoutName {
-    /// The mission's own
-    Spoc,
-    /// The TESS Image CAlibrator
-    Tica,
-}
-
-impl From<LayoutName> for Layout {
-    fn from(name: LayoutName) -> Self {
-        match name {
-            LayoutName::Spoc => Self::Spoc,
-            LayoutName::Tica => Self::Tica,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum CompressionName {
-    /// `.fits`
-    None,
-    /// `.fits.gz`
-    Gz,
-    /// `.fits.fz`
-    Fz,
-}
-
-impl From<CompressionName> for Compression {
-    fn from(name: CompressionName) -> Self {
-        match name {
-            CompressionName::None => Self::None,
-            CompressionName::Gz => Self::Gzip,
-            CompressionName::Fz => Self::Tiles,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use backdrop::design::Preset;
     use clap::CommandFactory;
 
     use super::*;

@@ -160,6 +160,7 @@ fn options(args: &Fit) -> Result<FitOptions, Failure> {
         seed: args.seed,
         sample_pixels: args.sample_pixels,
         on_error: args.on_error.into(),
+        precision: args.precision.into(),
         ..options
     })
 }

@@ -41,6 +41,7 @@ pub(super) fn print(args: &Fit, options: &FitOptions, backend: &str, fitted: &Fi
     machine["camera"] = json!(source.target().camera);
     machine["ccd"] = json!(source.target().ccd);
     machine["backend"] = json!(backend);
+    machine["precision"] = json!(options.precision.to_string());
     output::result(args.speech.json, &human, &machine)
 }
 

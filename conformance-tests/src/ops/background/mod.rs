@@ -6,7 +6,7 @@ mod sampled;
 
 use array_api::Cpu;
 use backdrop::file::Model;
-use backdrop::fit::{FitOptions, fit};
+use backdrop::fit::{FitOptions, Precision, fit};
 use backdrop::progress::Silent;
 use backdrop::simulate::{Simulation, SimulationSettings};
 use backdrop::source::{FrameInfo, FrameSource, MemorySource, Target};
@@ -17,7 +17,9 @@ use crate::testing::{Backend, Case, Check, Outcome, cases};
 use crate::tolerance;
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
-    let own = cases!["backdrop": fit_of_a_plane, fit_as_on_the_cpu, fit_of_512_pixels_as_on_the_cpu];
+    let own = cases!["backdrop":
+        fit_of_a_plane, fit_as_on_the_cpu, fit_of_512_pixels_as_on_the_cpu, fit_in_single_precision,
+    ];
     own.into_iter().chain(sampled::cases()).chain(applied::cases()).collect()
 }
 
@@ -60,7 +62,17 @@ fn hold_background<'a>(
 
 /// A fit, and the background at every pixel.
 fn background<B: Backend>(xp: &B, source: &dyn FrameSource) -> Result<(Model, Array3<f64>), Failed> {
-    let (model, report) = fit(xp, source, &FitOptions::default(), &Silent)?;
+    background_with(xp, source, Precision::Double)
+}
+
+/// The same with pixels in some precision.
+fn background_with<B: Backend>(
+    xp: &B,
+    source: &dyn FrameSource,
+    precision: Precision,
+) -> Result<(Model, Array3<f64>), Failed> {
+    let options = FitOptions { precision, ..FitOptions::default() };
+    let (model, report) = fit(xp, source, &options, &Silent)?;
     let (rows, columns) = source.shape();
     let (rows, columns): (Vec<_>, Vec<_>) = ((0..rows).collect(), (0..columns).collect());
     let frames: Vec<usize> = (0..report.frames).collect();
@@ -88,6 +100,19 @@ fn fit_as_on_the_cpu<B: Backend>(xp: &B, check: &Check) -> Outcome {
 /// The same with images that are cut into many blocks and tiles.
 fn fit_of_512_pixels_as_on_the_cpu<B: Backend>(xp: &B, check: &Check) -> Outcome {
     as_on_the_cpu(xp, check, 2, 512)
+}
+
+/// In single precision the background differs from that in double precision by less than 1e-7 of it.
+fn fit_in_single_precision<B: Backend>(xp: &B, check: &Check) -> Outcome {
+    let settings =
+        SimulationSettings { frames: 3, size: 128, flagged_frames: 0, dead_columns: 1, ..Default::default() };
+    let source = Simulation::new(settings)?;
+    let (model, found) = background_with(xp, &source, Precision::Single)?;
+    let (in_double, expected) = background(&Cpu::new(), &source)?;
+    check.equal("quality", model.quality, in_double.quality)?;
+    let error = largest_error(&found, &expected, |_, b| b.abs());
+    check.equal("differs in single precision", error > 1e-12, true)?;
+    check.equal("within 1e-7 of the background", error < 1e-7, true)
 }
 
 /// Fits `frames` frames of `size` x `size` pixels, and compares all of them.
