@@ -367,14 +367,14 @@ pub trait Splines: Storage {
         rows: Range<usize>,
     ) -> Result<(Self::Buffer<i32>, Self::Buffer<f64>)>;
 
-    /// Adds `sum_k coefficients[batch, k] B_k(x)`, made in double precision, over the given rows of
-    /// the plan to `out`, of shape `(batch, rows, columns)`.
-    fn spline_evaluate_add<T: Float>(
+    /// Adds `sum_k coefficients[batch, k] B_k(x)` over the given rows of the plan to `out`, of
+    /// shape `(batch, rows, columns)`.
+    fn spline_evaluate_add(
         &self,
         plan: &Self::Plan,
         rows: Range<usize>,
         coefficients: View<'_, f64, Self>,
-        out: &mut Self::Buffer<T>,
+        out: &mut Self::Buffer<f64>,
         layout: &Layout,
     ) -> Result<()>;
 

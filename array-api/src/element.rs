@@ -115,6 +115,8 @@ pub trait Float:
     fn from_f64(value: f64) -> Self;
     /// The value in double precision.
     fn to_f64(self) -> f64;
+    /// Numbers in double precision.
+    fn in_f64<const N: usize>(numbers: &[Self; N]) -> [f64; N];
     /// Rounds to the nearest integer, halves to the even one.
     fn round_ties_even(self) -> Self;
     /// The next value of this type after `self` in the direction of `towards`.
@@ -197,6 +199,19 @@ impl Cast<f64> for bool {
     }
 }
 
+/// [`Float::in_f64`] of both types.
+mod in_f64 {
+    #[inline(always)]
+    pub(super) fn f32<const N: usize>(numbers: &[f32; N]) -> [f64; N] {
+        numbers.map(f64::from)
+    }
+
+    #[inline(always)]
+    pub(super) fn f64<const N: usize>(numbers: &[f64; N]) -> [f64; N] {
+        *numbers
+    }
+}
+
 macro_rules! floats {
     ($($t:ident),*) => {$(
         impl Numeric for $t {
@@ -251,6 +266,8 @@ macro_rules! floats {
             fn from_f64(value: f64) -> Self { value as $t }
             #[inline(always)]
             fn to_f64(self) -> f64 { f64::from(self) }
+            #[inline(always)]
+            fn in_f64<const N: usize>(numbers: &[Self; N]) -> [f64; N] { in_f64::$t(numbers) }
             #[inline(always)]
             fn round_ties_even(self) -> Self { $t::round_ties_even(self) }
             #[inline(always)]

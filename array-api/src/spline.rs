@@ -325,9 +325,8 @@ impl<B: Backend> SplineOperator<B> {
         Ok(out)
     }
 
-    /// Adds [`SplineOperator::evaluate`] to `out`: splines are made in double precision, and sums rounded to
-    /// the type of `out`.
-    pub fn evaluate_add<T: Float>(&self, coefficients: &Array<f64, B>, out: &mut Array<T, B>) -> Result<()> {
+    /// Adds [`SplineOperator::evaluate`] to `out`.
+    pub fn evaluate_add(&self, coefficients: &Array<f64, B>, out: &mut Array<f64, B>) -> Result<()> {
         let (batch, count) = self.batch_of(coefficients.shape(), &[self.functions], "evaluate_add")?;
         if *out.shape() != [batch, &self.shape].concat() {
             return Err(Error::ShapeMismatch {

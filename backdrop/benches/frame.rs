@@ -1,15 +1,16 @@
 //! Where the time of a frame goes: the fit of a batch in memory, and each step of its tiles.
 //!
 //! `cargo bench -p backdrop --bench frame [-- FRAMES]` fits a batch of full frames (2048 x 2048) with
-//! the standard preset on all threads and on one, and times the steps of a tile on one thread.
+//! the standard preset on all threads and on one, and times the steps of a tile on one thread, with pixels in
+//! double and in single precision.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use array_api::backend::Storage;
-use array_api::{Array, Cpu, Tile, s};
+use array_api::{Array, Cast, Cpu, Float, Tile, s};
 use backdrop::design::{DesignMatrix, Preset};
-use backdrop::fit::FrameFitter;
+use backdrop::fit::{FrameFitter, Precision};
 use backdrop::geometry::Window;
 use ndarray::Array2;
 
@@ -41,19 +42,27 @@ fn main() -> Result<()> {
                 Array2::from_shape_fn((SIZE, SIZE), |(row, column)| 0.9 * pixel(row * SIZE + column));
             fitter.set_average(&minimum)?;
         }
-        for threads in [rayon_threads(), 1] {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-            let fastest = pool.install(|| fastest(|| fitter.fit(&frames).map(drop)))?;
-            let name = if average { "fit, with average" } else { "fit" };
-            println!("{name:32} {threads:2} threads {:8.2} ms a frame", 1e3 * fastest / count as f64);
+        for precision in [Precision::Double, Precision::Single] {
+            fitter.set_precision(precision);
+            for threads in [rayon_threads(), 1] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+                let fastest = pool.install(|| fastest(|| fitter.fit(&frames).map(drop)))?;
+                let name = if average { "fit, with average" } else { "fit" };
+                let name = format!("{name}, {precision} precision");
+                println!("{name:40} {threads:2} threads {:8.2} ms a frame", 1e3 * fastest / count as f64);
+            }
         }
     }
-    steps(&xp, &matrices()?, &frames)?;
-    Ok(())
+    steps::<f64>(&xp, &matrices()?, &frames)?;
+    steps::<f32>(&xp, &matrices()?, &frames)
 }
 
-/// What each operation of a tile takes, on one thread.
-fn steps(xp: &Cpu, [a1, a2]: &[DesignMatrix<Cpu>; 2], frames: &Array<f32, Cpu>) -> Result<()> {
+/// What each operation of a tile takes, on one thread, with pixels of a type.
+fn steps<P: Float>(xp: &Cpu, [a1, a2]: &[DesignMatrix<Cpu>; 2], frames: &Array<f32, Cpu>) -> Result<()>
+where
+    f32: Cast<P>,
+    f64: Cast<P>,
+{
     let (count, pixels) = (frames.shape()[0], frames.shape().iter().product::<usize>());
     let weights = Array::full(xp, &[SIZE, SIZE], 1.0_f32)?;
     let average = Array::full(xp, &[SIZE, SIZE], 0.5_f32)?;
@@ -73,14 +82,15 @@ fn steps(xp: &Cpu, [a1, a2]: &[DesignMatrix<Cpu>; 2], frames: &Array<f32, Cpu>) 
         let flux = || frames.lazy().subtract(average.lazy()).nan_to_num(1.0, 1.0, 1.0);
         let clean = clock.of("less the average", || flux().eval())?;
         clock.of("count", || clean.less_equal_scalar(0.0)?.count_nonzero_axes(&[1, 2], false))?;
-        let log = || clean.lazy().maximum_scalar(1e-5).log10().multiply(weights.lazy());
+        let log =
+            || clean.lazy().maximum_scalar(1e-5).astype::<P>().log10().multiply(weights.lazy().astype());
         let log = clock.of("log10, weighted", || log().eval())?;
         clock.of("project on A1", || Ok(a1.project_rows(&log, rows.clone()).expect("a projection")))?;
         let w1 = w1.slice(s![tile.batch.clone()])?;
         let smooth = clock.of("evaluate A1", || Ok(a1.dot_rows(&w1, rows.clone()).expect("an image")))?;
-        let less = |smooth| flux().maximum_scalar(1e-5).subtract(smooth);
         let flux = clock.of("less the average and 10^x, weighted", || {
-            less(smooth.lazy().exp10()).multiply(weights.lazy()).eval()
+            let flux = flux().maximum_scalar(1e-5).astype::<P>().subtract(smooth.lazy().astype().exp10());
+            flux.multiply(weights.lazy().astype()).eval()
         })?;
         for (name, block) in &blocks {
             clock.of(name, || Ok(block.project_rows(&flux, rows.clone()).expect("a projection")))?;
@@ -94,7 +104,7 @@ fn steps(xp: &Cpu, [a1, a2]: &[DesignMatrix<Cpu>; 2], frames: &Array<f32, Cpu>) 
         }
         pool.install(|| xp.reduce_tiles(&a1.tiles(count), count, a2.columns(), pass))?;
     }
-    println!("steps of a tile, ns a pixel");
+    println!("steps of a tile in {}, ns a pixel", P::DTYPE);
     for (name, time) in clock.0.lock().expect("no panic").iter() {
         println!("{name:32} {:6.3}", time.as_secs_f64() * 1e9 / (2 * pixels) as f64);
     }

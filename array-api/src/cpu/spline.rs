@@ -52,12 +52,12 @@ impl SplinePlan {
 
 /// Calls a function of a [`Simd`] whose second parameter is how many of its vectors make up [`LANES`].
 macro_rules! with_vectors {
-    ($function:ident::<$type:ident, $terms:ident>($simd:ident, $arguments:expr)) => {
+    ($function:ident::<$($parameter:ident),+>($simd:ident, $arguments:expr)) => {
         match LANES / <S as Simd>::F64_LANES {
-            1 => $function::<S, $type, $terms, 1>($simd, $arguments),
-            2 => $function::<S, $type, $terms, 2>($simd, $arguments),
-            4 => $function::<S, $type, $terms, 4>($simd, $arguments),
-            _ => $function::<S, $type, $terms, LANES>($simd, $arguments),
+            1 => $function::<S, $($parameter,)+ 1>($simd, $arguments),
+            2 => $function::<S, $($parameter,)+ 2>($simd, $arguments),
+            4 => $function::<S, $($parameter,)+ 4>($simd, $arguments),
+            _ => $function::<S, $($parameter,)+ LANES>($simd, $arguments),
         }
     };
 }
@@ -69,19 +69,17 @@ fn load<S: Simd, const N: usize>(numbers: &[f64; LANES]) -> [S::f64s; N] {
     std::array::from_fn(|n| vectors[n])
 }
 
-/// The numbers of vectors.
+/// Writes vectors to [`LANES`] places.
 #[inline(always)]
-fn stored<S: Simd, T: Float, const N: usize>(vectors: [S::f64s; N]) -> [T; LANES] {
-    let mut numbers = [0.0; LANES];
-    let (to, _) = S::as_mut_simd_f64s(&mut numbers);
+fn store<S: Simd, const N: usize>(vectors: [S::f64s; N], out: &mut [f64; LANES]) {
+    let (to, _) = S::as_mut_simd_f64s(out);
     to.iter_mut().zip(vectors).for_each(|(to, vector)| *to = vector);
-    numbers.map(T::from_f64)
 }
 
 /// Vectors of the numbers in [`LANES`] places, in double precision.
 #[inline(always)]
 fn load_wide<S: Simd, T: Float, const N: usize>(numbers: &[T; LANES]) -> [S::f64s; N] {
-    load::<S, N>(&numbers.map(Float::to_f64))
+    load::<S, N>(&T::in_f64(numbers))
 }
 
 /// [`LANES`] numbers of a row; zeros stand for those behind its end.
@@ -205,26 +203,23 @@ fn project_with<S: Simd, T: Float, const TERMS: usize, const N: usize>(
 }
 
 /// Adds to `out`, some rows of a plan, the spline with these coefficients.
-struct EvaluateAdd<'a, T, const TERMS: usize> {
+struct EvaluateAdd<'a, const TERMS: usize> {
     plan: &'a SplinePlan,
     rows: Range<usize>,
     coefficients: &'a [f64],
-    out: &'a mut [T],
+    out: &'a mut [f64],
 }
 
-impl<T: Float, const TERMS: usize> WithSimd for EvaluateAdd<'_, T, TERMS> {
+impl<const TERMS: usize> WithSimd for EvaluateAdd<'_, TERMS> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        with_vectors!(evaluate_add_with::<T, TERMS>(simd, self));
+        with_vectors!(evaluate_add_with::<TERMS>(simd, self));
     }
 }
 
 #[inline(always)]
-fn evaluate_add_with<S: Simd, T: Float, const TERMS: usize, const N: usize>(
-    simd: S,
-    kernel: EvaluateAdd<'_, T, TERMS>,
-) {
+fn evaluate_add_with<S: Simd, const TERMS: usize, const N: usize>(simd: S, kernel: EvaluateAdd<'_, TERMS>) {
     let EvaluateAdd { plan, rows, coefficients, out } = kernel;
     // Of each interval, in powers of the distance from its middle.
     let mut polynomials = vec![[0.0; TERMS]; plan.basis.centres().len()];
@@ -253,15 +248,16 @@ fn evaluate_add_with<S: Simd, T: Float, const TERMS: usize, const N: usize>(
             };
             let whole = out[span.clone()].as_chunks_mut::<LANES>().0;
             for (out, x) in whole.iter_mut().zip(x[span.clone()].as_chunks::<LANES>().0) {
-                *out = stored::<S, T, N>(sum(load::<S, N>(x), load_wide::<S, T, N>(out)));
+                store::<S, N>(sum(load::<S, N>(x), load::<S, N>(out)), out);
             }
             let rest = span.len() % LANES;
             if rest > 0 {
                 let (inside, at) = (first_places::<S, N>(simd, rest), span.end - rest);
-                let before = load_wide::<S, T, N>(&window(out, at));
+                let before = load::<S, N>(&window(out, at));
                 let after = sum(load::<S, N>(&window(x, at)), before);
+                let mut merged = [0.0; LANES];
                 let vectors = std::array::from_fn(|n| simd.select_f64s(inside[n], after[n], before[n]));
-                let merged = stored::<S, T, N>(vectors);
+                store::<S, N>(vectors, &mut merged);
                 let out = &mut out[at..];
                 match out.first_chunk_mut::<LANES>() {
                     Some(out) => *out = merged,
@@ -333,6 +329,15 @@ fn project_kronecker_with<S: Simd, T: Float, const TERMS: usize, const N: usize>
     }
 }
 
+/// The first two vectors of numbers, which are `N` in all, in double precision.
+#[inline(always)]
+fn two_vectors<S: Simd, T: Float, const N: usize>(numbers: &[T]) -> [S::f64s; 2] {
+    let Some(numbers) = numbers.first_chunk::<N>() else { unreachable!("a block has two vectors") };
+    let numbers = T::in_f64(numbers);
+    let (vectors, _) = S::as_simd_f64s(&numbers);
+    [vectors[0], vectors[1]]
+}
+
 /// Functions that rows are multiplied by at once: their sums stay in registers.
 const TOGETHER: usize = 4;
 
@@ -353,13 +358,16 @@ fn combine<S: Simd, T: Float, const FUNCTIONS: usize>(
     for start in (0..whole).step_by(block) {
         let mut sums = [[simd.splat_f64s(0.0); 2]; FUNCTIONS];
         for (row, values) in f.chunks_exact(width).zip(&values) {
-            let mut numbers = [0.0; 2 * LANES];
-            let numbers = &mut numbers[..block];
-            numbers.iter_mut().zip(&row[start..]).for_each(|(number, x)| *number = Float::to_f64(*x));
-            let (vectors, _) = S::as_simd_f64s(numbers);
+            let numbers = &row[start..start + block];
+            let vectors = match S::F64_LANES {
+                8 => two_vectors::<S, T, 16>(numbers),
+                4 => two_vectors::<S, T, 8>(numbers),
+                2 => two_vectors::<S, T, 4>(numbers),
+                _ => two_vectors::<S, T, 2>(numbers),
+            };
             for (sums, &value) in sums.iter_mut().zip(values) {
                 let value = simd.splat_f64s(value);
-                for (sum, &vector) in sums.iter_mut().zip(vectors) {
+                for (sum, vector) in sums.iter_mut().zip(vectors) {
                     *sum = simd.mul_add_f64s(vector, value, *sum);
                 }
             }
@@ -434,13 +442,13 @@ fn project<T: Float, const TERMS: usize>(plan: &SplinePlan, rows: &Range<usize>,
     Arch::new().dispatch(Project::<T, TERMS> { plan, rows: rows.clone(), f, out });
 }
 
-fn evaluate_add<T: Float, const TERMS: usize>(
+fn evaluate_add<const TERMS: usize>(
     plan: &SplinePlan,
     rows: &Range<usize>,
     coefficients: &[f64],
-    out: &mut [T],
+    out: &mut [f64],
 ) {
-    Arch::new().dispatch(EvaluateAdd::<T, TERMS> { plan, rows: rows.clone(), coefficients, out });
+    Arch::new().dispatch(EvaluateAdd::<TERMS> { plan, rows: rows.clone(), coefficients, out });
 }
 
 /// Calls a function with the number of terms of a degree, at most [`crate::spline::MAX_DEGREE`],
@@ -516,12 +524,12 @@ impl Splines for Cpu {
         Ok((indices, data))
     }
 
-    fn spline_evaluate_add<T: Float>(
+    fn spline_evaluate_add(
         &self,
         plan: &SplinePlan,
         rows: Range<usize>,
         coefficients: View<'_, f64, Self>,
-        out: &mut CpuBuffer<T>,
+        out: &mut CpuBuffer<f64>,
         layout: &Layout,
     ) -> Result<()> {
         let size = rows.len() * plan.columns;
@@ -582,15 +590,15 @@ impl Splines for Cpu {
     }
 }
 
-fn evaluate_batch<T: Float>(
+fn evaluate_batch(
     plan: &SplinePlan,
     rows: &Range<usize>,
     coefficients: &[f64],
-    out: &mut [T],
+    out: &mut [f64],
     size: usize,
 ) {
     let functions = plan.basis.functions();
     for (coefficients, out) in coefficients.chunks(functions).zip(out.chunks_mut(size)) {
-        with_terms!(plan.basis.degree(), evaluate_add::<T>(plan, rows, coefficients, out));
+        with_terms!(plan.basis.degree(), evaluate_add(plan, rows, coefficients, out));
     }
 }

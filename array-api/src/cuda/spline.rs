@@ -121,7 +121,7 @@ extern "C" __global__ void polynomials(
 }}
 extern "C" __global__ void evaluate_add(
     const double *x, const int *interval, const double *centres, const double *polynomials, i64 intervals,
-    i64 first, i64 points, Data *out, Layout layout, i64 n
+    i64 first, i64 points, double *out, Layout layout, i64 n
 ) {{
     i64 i = thread_number();
     if (i >= n) return;
@@ -131,8 +131,7 @@ extern "C" __global__ void evaluate_add(
     const double *c = polynomials + (b * intervals + at) * TERMS;
     double value = c[TERMS - 1];
     for (int p = TERMS - 2; p >= 0; --p) value = fma(value, s, c[p]);
-    Data *target = out + position(layout, i);
-    *target = (Data)(*target + value);
+    out[position(layout, i)] += value;
 }}
 struct Points {{
     const double *x, *centres;
@@ -321,12 +320,12 @@ impl Splines for Cuda {
         Ok((indices, data))
     }
 
-    fn spline_evaluate_add<T: Float>(
+    fn spline_evaluate_add(
         &self,
         plan: &SplinePlan,
         rows: Range<usize>,
         coefficients: View<'_, f64, Self>,
-        out: &mut CudaBuffer<T>,
+        out: &mut CudaBuffer<f64>,
         layout: &Layout,
     ) -> Result<()> {
         let n = layout.len();
@@ -345,7 +344,7 @@ impl Splines for Cuda {
             .value(plan.functions)
             .value(polynomials.address_mut(&self.0, 0)?)
             .value(size);
-        self.spline::<T>(plan.terms, "polynomials", size, arguments)?;
+        self.spline::<f64>(plan.terms, "polynomials", size, arguments)?;
         let [target] = super::kernel_layouts([layout])?;
         let arguments = Arguments::default()
             .value(plan.x.address(&self.0, 0)?)
@@ -358,7 +357,7 @@ impl Splines for Cuda {
             .value(out.address_mut(&self.0, 0)?)
             .value(target)
             .value(n);
-        self.spline::<T>(plan.terms, "evaluate_add", n, arguments)
+        self.spline::<f64>(plan.terms, "evaluate_add", n, arguments)
     }
 
     fn spline_project<T: Float>(

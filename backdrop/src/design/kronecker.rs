@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use array_api::{Array, Backend, Cast, Csr, Float, PiecewisePolynomials, SplineOperator};
+use array_api::{Array, Backend, Csr, Float, PiecewisePolynomials, SplineOperator};
 
 use crate::error::Result;
 
@@ -83,14 +83,11 @@ impl<B: Backend> Factor<B> {
     }
 
     /// Adds `C B^T` for `c` of shape (frames, rows, functions) to `out` (frames, rows, places).
-    fn evaluate_add<T: Float>(&self, c: &Array<f64, B>, out: &mut Array<T, B>) -> Result<()>
-    where
-        f64: Cast<T>,
-    {
+    fn evaluate_add(&self, c: &Array<f64, B>, out: &mut Array<f64, B>) -> Result<()> {
         match &self.operator {
             Operator::Polynomials(operator) => Ok(operator.evaluate_add(c, out)?),
             Operator::Selection { places, functions, .. } => {
-                Ok(out.scatter_add(places, &c.take(functions, 2)?.astype()?, 2)?)
+                Ok(out.scatter_add(places, &c.take(functions, 2)?, 2)?)
             }
         }
     }
@@ -121,15 +118,12 @@ impl<B: Backend> Kronecker<B> {
     }
 
     /// Adds `A w` over some rows to `out`; `w` has shape (frames, functions).
-    pub(super) fn evaluate_add<T: Float>(
+    pub(super) fn evaluate_add(
         &self,
         w: &Array<f64, B>,
         rows: Range<usize>,
-        out: &mut Array<T, B>,
-    ) -> Result<()>
-    where
-        f64: Cast<T>,
-    {
+        out: &mut Array<f64, B>,
+    ) -> Result<()> {
         let (outer, inner) = self.functions();
         let weights = w.reshape(&[w.shape()[0], outer, inner])?;
         self.column.evaluate_add(&self.row.matrix.rows(rows)?.matmul(&weights)?, out)

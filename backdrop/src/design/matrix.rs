@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use array_api::{Array, BSplineBasis, Backend, Cast, Csr, Float, PiecewisePolynomials, SplineOperator};
+use array_api::{Array, BSplineBasis, Backend, Csr, Float, PiecewisePolynomials, SplineOperator};
 
 use super::kronecker::{Factor, Kronecker};
 use super::radial::Radial;
@@ -166,21 +166,24 @@ impl<B: Backend> DesignMatrix<B> {
     }
 
     /// `A w` for the weights of some frames, of shape (frames, columns), over some rows of the
-    /// window: shape (frames, rows, window columns). Each block is made in double precision.
-    pub fn dot_rows<T: Float>(&self, w: &Array<f64, B>, rows: Range<usize>) -> Result<Array<T, B>>
-    where
-        f64: Cast<T>,
-    {
+    /// window: shape (frames, rows, window columns).
+    pub fn dot_rows(&self, w: &Array<f64, B>, rows: Range<usize>) -> Result<Array<f64, B>> {
         let shape = [w.shape()[0], rows.len(), self.window.shape().1];
         let mut out = Array::zeros(&self.backend, &shape)?;
+        self.dot_rows_add(w, rows, &mut out)?;
+        Ok(out)
+    }
+
+    /// Adds [`dot_rows`](Self::dot_rows) to `out`, which has the shape of it.
+    pub fn dot_rows_add(&self, w: &Array<f64, B>, rows: Range<usize>, out: &mut Array<f64, B>) -> Result<()> {
         for (columns, operator) in self.blocks() {
             let part = w.slice(array_api::s![.., columns])?;
             match operator {
-                Operator::Kronecker(block) => block.evaluate_add(&part, rows.clone(), &mut out)?,
-                Operator::Radial(block) => block.evaluate_add(&part, rows.clone(), &mut out)?,
+                Operator::Kronecker(block) => block.evaluate_add(&part, rows.clone(), out)?,
+                Operator::Radial(block) => block.evaluate_add(&part, rows.clone(), out)?,
             }
         }
-        Ok(out)
+        Ok(())
     }
 
     /// `A^T f` for data over some rows of the window, of shape (frames, rows, window columns):

@@ -26,11 +26,11 @@ impl<B: Backend> Radial<B> {
     }
 
     /// Adds `A w` over some rows to `out`; `w` has shape (frames, functions).
-    pub(super) fn evaluate_add<T: Float>(
+    pub(super) fn evaluate_add(
         &self,
         w: &Array<f64, B>,
         rows: Range<usize>,
-        out: &mut Array<T, B>,
+        out: &mut Array<f64, B>,
     ) -> Result<()> {
         Ok(self.operator.rows(rows)?.evaluate_add(w, out)?)
     }

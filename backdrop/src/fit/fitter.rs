@@ -16,6 +16,10 @@ use crate::normal::NormalEquations;
 /// The flux in electrons/s that replaces what is not positive before the logarithm is taken.
 pub const FLOOR: f64 = 1e-5;
 
+/// The logarithm of a usual flux, 100 electrons/s. Smooth light is evaluated in terms of it: a logarithm near
+/// zero keeps more digits of single precision than one near two.
+const LEVEL: f64 = 2.0;
+
 /// What is taken off the minimum image before its own background is fitted, in electrons/s.
 const BELOW_MINIMUM: f64 = 1e-6;
 
@@ -254,7 +258,9 @@ impl<B: Backend> FrameFitter<B> {
 
         let buffer = xp.reduce_tiles(&tiles, count, a2.columns(), |tile| {
             let w1 = w1.slice(s![tile.batch.clone()])?;
-            let smooth: Array<P, B> = a1.dot_rows(&w1, tile.rows.clone()).map_err(into_array_error)?;
+            let shape = [tile.batch.len(), tile.rows.len(), a1.window().shape().1];
+            let mut smooth = Array::full(xp, &shape, -LEVEL)?;
+            a1.dot_rows_add(&w1, tile.rows.clone(), &mut smooth).map_err(into_array_error)?;
             let weights = self.weights.slice(s![tile.rows.clone()])?;
             let flux = match self.flux(frames, tile)? {
                 (flux, Some(average)) => rest(flux.lazy().subtract(average.lazy()), &smooth, &weights)?,
@@ -342,17 +348,19 @@ fn clean<B: Backend>(
     flux.nan_to_num(floor, floor, floor)
 }
 
-/// What `A2` is fitted to: the weighted flux less the smooth light, whose logarithm is given.
+/// What `A2` is fitted to: the weighted flux less the smooth light, whose logarithm less [`LEVEL`] is given.
 fn rest<P: Float, B: Backend>(
     flux: Lazy<impl Expression<B, Item = f32>, B>,
-    log_smooth: &Array<P, B>,
+    log_smooth: &Array<f64, B>,
     weights: &Array<f32, B>,
 ) -> array_api::Result<Array<P, B>>
 where
     f32: Cast<P>,
+    f64: Cast<P>,
 {
     let flux = clean(flux).maximum_scalar(FLOOR as f32).astype::<P>();
-    flux.subtract(log_smooth.lazy().exp10()).multiply(weights.lazy().astype()).eval()
+    let smooth = log_smooth.lazy().astype::<P>().exp10().multiply_scalar(P::from_f64(10.0_f64.powf(LEVEL)));
+    flux.subtract(smooth).multiply(weights.lazy().astype()).eval()
 }
 
 /// `A^T diag(1/sigma_f) A` of both designs. Each rank makes some of the parts that belong to pairs of

@@ -16,6 +16,9 @@ use crate::report::{Aim, Row, median};
 /// Frames of the model that a window is evaluated from.
 const MODEL_FRAMES: usize = 1200;
 
+/// What `--precision` can be, the default first.
+const PRECISIONS: [&str; 2] = ["double", "single"];
+
 /// Frames of a batch, the program's default.
 const BATCH: usize = 16;
 
@@ -36,7 +39,8 @@ pub fn fit(bench: &mut Bench) -> Result<()> {
     }
     read_all(&paths)?;
 
-    let [mut reads, mut fitsio_reads, mut setups, mut fits, mut walls, mut peaks] = [const { Vec::new() }; 6];
+    let [mut reads, mut fitsio_reads] = [const { Vec::new() }; 2];
+    let mut fits: [Vec<Fit>; 2] = Default::default();
     for _ in 0..bench.long_rounds {
         reads.push(read_all(&paths)?);
         if let Some(python) = bench.python(1)? {
@@ -44,28 +48,32 @@ pub fn fit(bench: &mut Bench) -> Result<()> {
                 fitsio_reads.push(python.seconds(&format!("read {}", path.display()))?);
             }
         }
-        let fit = fit_once(dir.path())?;
-        let report = |name: &str| fit.report[name].as_f64().ok_or_else(|| format!("no {name} reported"));
-        setups.push(report("setup_seconds")?);
-        fits.push(report("fit_seconds")? / report("fitted")?);
-        walls.push(fit.wall.as_secs_f64());
-        peaks.extend(fit.peak);
+        for (fits, precision) in fits.iter_mut().zip(PRECISIONS) {
+            fits.push(fit_once(dir.path(), precision)?);
+        }
     }
     let read = median(reads);
     let of_a_frame = read / paths.len() as f64;
+    let fitsio_read = (!fitsio_reads.is_empty()).then(|| median(fitsio_reads));
     let row = |name: &str, ours: f64, other: Option<f64>, aim: Aim| {
         Row { name: name.to_owned(), ours, other, aim }.print();
     };
-    row("set-up: bases, masks, Gram, factor", median(setups), None, Aim::Seconds(2.0, 1.0));
-    let fit = median(fits);
-    row("fit of a frame / CFITSIO reads it", fit, Some(of_a_frame), Aim::Times(2.0, 1.0));
-    let fitsio_read = (!fitsio_reads.is_empty()).then(|| median(fitsio_reads));
-    row("fit of a frame / Python's fitsio reads it", fit, fitsio_read, Aim::Times(2.0, 1.0));
-    let name = format!("whole run, {} frames / CFITSIO reads all twice", paths.len());
-    row(&name, median(walls), Some(2.0 * read), Aim::Times(2.0, 1.3));
-    if !peaks.is_empty() {
-        let name = format!("peak memory of that run, batches of {BATCH}");
-        row(&name, median(peaks), None, Aim::Bytes(1e9, 6e8));
+    for (fits, precision) in fits.iter().zip(PRECISIONS) {
+        let of_all = |f: &dyn Fn(&Fit) -> f64| median(fits.iter().map(f).collect());
+        let named = |name: &str| format!("{name}, {precision} precision");
+        if precision == PRECISIONS[0] {
+            row("set-up: bases, masks, Gram, factor", of_all(&|fit| fit.setup), None, Aim::Seconds(2.0, 1.0));
+        }
+        let fit = of_all(&|fit| fit.of_a_frame);
+        row(&named("fit of a frame / CFITSIO reads it"), fit, Some(of_a_frame), Aim::Times(2.0, 1.0));
+        row(&named("fit of a frame / Python's fitsio reads it"), fit, fitsio_read, Aim::Times(2.0, 1.0));
+        let name = format!("whole run, {} frames / CFITSIO reads all twice", paths.len());
+        row(&named(&name), of_all(&|fit| fit.wall), Some(2.0 * read), Aim::Times(2.0, 1.3));
+        let peaks: Vec<f64> = fits.iter().filter_map(|fit| fit.peak).collect();
+        if !peaks.is_empty() {
+            let name = format!("peak memory of that run, batches of {BATCH}");
+            row(&named(&name), median(peaks), None, Aim::Bytes(1e9, 6e8));
+        }
     }
     Ok(())
 }
@@ -81,21 +89,22 @@ fn read_all(paths: &[PathBuf]) -> Result<f64> {
     Ok(start.elapsed().as_secs_f64())
 }
 
-/// A fit by the program.
+/// A fit by the program; times in seconds.
 struct Fit {
-    wall: Duration,
+    wall: f64,
+    setup: f64,
+    of_a_frame: f64,
     /// The most memory that it had at a time, in bytes.
     peak: Option<f64>,
-    report: Value,
 }
 
 /// Runs a fit of all frames in a directory, and looks at its memory meanwhile.
-fn fit_once(frames: &Path) -> Result<Fit> {
+fn fit_once(frames: &Path, precision: &str) -> Result<Fit> {
     let out = tempfile::tempdir()?;
     let batch = BATCH.to_string();
     let start = Instant::now();
     let mut child = Command::new(PROGRAM)
-        .args(["fit", "--json", "--frames-per-rank", &batch])
+        .args(["fit", "--json", "--frames-per-rank", &batch, "--precision", precision])
         .args(["--in-dir".as_ref(), frames.as_os_str(), "--out-dir".as_ref(), out.path().as_os_str()])
         .stdout(Stdio::piped())
         .spawn()?;
@@ -120,7 +129,10 @@ fn fit_once(frames: &Path) -> Result<Fit> {
     if !status.success() {
         return Err(format!("the fit failed: {status}").into());
     }
-    Ok(Fit { wall, peak, report: serde_json::from_str(&report)? })
+    let report: Value = serde_json::from_str(&report)?;
+    let number = |name: &str| report[name].as_f64().ok_or_else(|| format!("no {name} reported"));
+    let of_a_frame = number("fit_seconds")? / number("fitted")?;
+    Ok(Fit { wall: wall.as_secs_f64(), setup: number("setup_seconds")?, of_a_frame, peak })
 }
 
 /// The high-water mark of a process's memory in bytes, where the system tells.

@@ -524,7 +524,7 @@ fn refuses<B: Backend>(xp: &B, check: &Check) -> Outcome {
     };
     let (c, wrong) = (Array::ones(xp, &[5, 4])?, Array::ones(xp, &[5, 3])?);
     check.refused("too few coefficients", operator.evaluate(&wrong), &error("evaluate", &[4], &[5, 3]))?;
-    let mut out = Array::<f64, B>::zeros(xp, &[2, 3])?;
+    let mut out = Array::zeros(xp, &[2, 3])?;
     let mismatch = error("evaluate_add", &[5, 2, 3], &[2, 3]);
     check.refused("a target without stack", operator.evaluate_add(&c, &mut out), &mismatch)?;
     check.refused("data of another shape", operator.project(&c), &error("project", &[2, 3], &[5, 4]))?;
