@@ -24,7 +24,7 @@ use std::marker::PhantomData;
 
 use crate::backend::Backend;
 use crate::layout::{Layout, broadcast_shapes};
-use crate::ops::{AsType, Binary, Clip, NanToNum, PARAMETERS, Unary, type_name};
+use crate::ops::{AsType, Binary, Clip, Each, NanToNum, PARAMETERS, Unary, type_name};
 use crate::{Array, Cast, DType, Element, Float, Numeric, Result};
 
 /// What an elementwise expression is made of: arrays, and functions of one or two expressions.
@@ -57,8 +57,14 @@ pub trait Reader<'a, B: Backend> {
     /// Elements in the same place of each array.
     type Block<T: Element>: Block<T>;
 
+    /// Results in the same place.
+    type Results<T: Element>: Block<T>;
+
     /// The block of the next array.
     fn block<T: Element>(&mut self, array: &'a Array<T, B>) -> Self::Block<T>;
+
+    /// A function (see [`Unary::EACH`]) of the elements of a block, of which `x` gives any.
+    fn results<T: Element, U: Element>(x: impl Fn(usize) -> T, each: Each<T, U>) -> Self::Results<U>;
 }
 
 /// Neighbouring elements.
@@ -146,16 +152,21 @@ pub struct Map<O, E> {
 
 impl<B: Backend, E: Expression<B>, O: Unary<E::Item>> Expression<B> for Map<O, E> {
     type Item = O::Out;
-    type Blocks<'a, R: Reader<'a, B>> = (O, E::Blocks<'a, R>);
+    type Blocks<'a, R: Reader<'a, B>> = (O, E::Blocks<'a, R>, Option<R::Results<O::Out>>);
 
     #[inline(always)]
     fn blocks<'a, R: Reader<'a, B>>(&'a self, reader: &mut R) -> Self::Blocks<'a, R> {
-        (self.op, self.of.blocks(reader))
+        let of = self.of.blocks(reader);
+        let results = O::EACH.map(|each| R::results(|i| E::element::<R>(&of, i), each));
+        (self.op, of, results)
     }
 
     #[inline(always)]
-    fn element<'a, R: Reader<'a, B>>((op, of): &Self::Blocks<'a, R>, i: usize) -> O::Out {
-        op.apply(E::element::<R>(of, i))
+    fn element<'a, R: Reader<'a, B>>((op, of, results): &Self::Blocks<'a, R>, i: usize) -> O::Out {
+        match (O::EACH, results) {
+            (Some(_), Some(results)) => results.get(i),
+            _ => op.apply(E::element::<R>(of, i)),
+        }
     }
 
     fn visit<V: Visitor<B>>(&self, visitor: &mut V) {

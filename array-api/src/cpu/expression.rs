@@ -6,6 +6,7 @@ use super::elementwise::{for_each_run, over_output};
 use super::{Cpu, CpuBuffer};
 use crate::layout::Layout;
 use crate::lazy::{self, Expression, Reader};
+use crate::ops::Each;
 use crate::{Array, Element, Result};
 
 /// Elements of a block.
@@ -36,6 +37,7 @@ struct InPlace<'r> {
 
 impl<'a> Reader<'a, Cpu> for InPlace<'_> {
     type Block<T: Element> = &'a Block<T>;
+    type Results<T: Element> = Block<T>;
 
     #[inline(always)]
     fn block<T: Element>(&mut self, array: &'a Array<T, Cpu>) -> &'a Block<T> {
@@ -44,6 +46,11 @@ impl<'a> Reader<'a, Cpu> for InPlace<'_> {
             Some(block) => block,
             None => unreachable!("the run has so many elements"),
         }
+    }
+
+    #[inline(always)]
+    fn results<T: Element, U: Element>(x: impl Fn(usize) -> T, each: Each<T, U>) -> Block<U> {
+        results(x, each)
     }
 }
 
@@ -57,6 +64,7 @@ struct Gathered<'r> {
 
 impl<'a> Reader<'a, Cpu> for Gathered<'_> {
     type Block<T: Element> = Block<T>;
+    type Results<T: Element> = Block<T>;
 
     #[inline(always)]
     fn block<T: Element>(&mut self, array: &'a Array<T, Cpu>) -> Block<T> {
@@ -75,6 +83,23 @@ impl<'a> Reader<'a, Cpu> for Gathered<'_> {
         }
         block
     }
+
+    #[inline(always)]
+    fn results<T: Element, U: Element>(x: impl Fn(usize) -> T, each: Each<T, U>) -> Block<U> {
+        results(x, each)
+    }
+}
+
+/// A function of each element.
+#[inline(always)]
+fn results<T: Element, U: Element>(x: impl Fn(usize) -> T, each: Each<T, U>) -> Block<U> {
+    let mut arguments = [T::ZERO; BLOCK];
+    for (i, argument) in arguments.iter_mut().enumerate() {
+        *argument = x(i);
+    }
+    let mut results = [U::ZERO; BLOCK];
+    each(&arguments, &mut results);
+    results
 }
 
 /// Evaluates a run.
