@@ -38,8 +38,18 @@ pub trait Expression<B: Backend>: Clone + Send + Sync + 'static {
     /// elements needs, so that a compiler can keep it in registers.
     type Blocks<'a, R: Reader<'a, B>>;
 
+    /// Room for the results of functions that are faster for many elements (see [`Unary::EACH`]).
+    type Room;
+
+    /// Room to use for one block after another.
+    fn room() -> Self::Room;
+
     /// Has a reader give a block of each array.
-    fn blocks<'a, R: Reader<'a, B>>(&'a self, reader: &mut R) -> Self::Blocks<'a, R>;
+    fn blocks<'a, R: Reader<'a, B>>(
+        &'a self,
+        reader: &mut R,
+        room: &'a mut Self::Room,
+    ) -> Self::Blocks<'a, R>;
 
     /// The result for element `i` of the blocks.
     fn element<'a, R: Reader<'a, B>>(blocks: &Self::Blocks<'a, R>, i: usize) -> Self::Item;
@@ -57,20 +67,36 @@ pub trait Reader<'a, B: Backend> {
     /// Elements in the same place of each array.
     type Block<T: Element>: Block<T>;
 
-    /// Results in the same place.
-    type Results<T: Element>: Block<T>;
+    /// Elements in each block, at most [`BLOCK`].
+    fn count(&self) -> usize;
 
     /// The block of the next array.
     fn block<T: Element>(&mut self, array: &'a Array<T, B>) -> Self::Block<T>;
-
-    /// A function (see [`Unary::EACH`]) of the elements of a block, of which `x` gives any.
-    fn results<T: Element, U: Element>(x: impl Fn(usize) -> T, each: Each<T, U>) -> Self::Results<U>;
 }
 
 /// Neighbouring elements.
 pub trait Block<T> {
     /// Element `i`.
     fn get(&self, i: usize) -> T;
+}
+
+/// Most elements in a block.
+pub const BLOCK: usize = 128;
+
+/// The results of a function for a block.
+#[repr(align(64))]
+pub struct Results<T>([T; BLOCK]);
+
+impl<T: Element> Results<T> {
+    /// Sets the first `len` to a function of the elements that `x` gives.
+    #[inline(always)]
+    fn set<A: Element>(&mut self, len: usize, x: impl Fn(usize) -> A, each: Each<A, T>) {
+        let mut arguments = Results([A::ZERO; BLOCK]);
+        for (i, argument) in arguments.0[..len].iter_mut().enumerate() {
+            *argument = x(i);
+        }
+        each(&arguments.0[..len], &mut self.0[..len]);
+    }
 }
 
 /// Sees what is in an expression, from left to right.
@@ -122,9 +148,12 @@ impl<T: Element, B: Backend> Clone for Source<T, B> {
 impl<T: Element, B: Backend> Expression<B> for Source<T, B> {
     type Item = T;
     type Blocks<'a, R: Reader<'a, B>> = R::Block<T>;
+    type Room = ();
+
+    fn room() {}
 
     #[inline(always)]
-    fn blocks<'a, R: Reader<'a, B>>(&'a self, reader: &mut R) -> R::Block<T> {
+    fn blocks<'a, R: Reader<'a, B>>(&'a self, reader: &mut R, (): &'a mut ()) -> R::Block<T> {
         reader.block(&self.0)
     }
 
@@ -152,21 +181,30 @@ pub struct Map<O, E> {
 
 impl<B: Backend, E: Expression<B>, O: Unary<E::Item>> Expression<B> for Map<O, E> {
     type Item = O::Out;
-    type Blocks<'a, R: Reader<'a, B>> = (O, E::Blocks<'a, R>, Option<R::Results<O::Out>>);
+    type Blocks<'a, R: Reader<'a, B>> = (O, E::Blocks<'a, R>, &'a Results<O::Out>);
+    type Room = (Results<O::Out>, E::Room);
 
     #[inline(always)]
-    fn blocks<'a, R: Reader<'a, B>>(&'a self, reader: &mut R) -> Self::Blocks<'a, R> {
-        let of = self.of.blocks(reader);
-        let results = O::EACH.map(|each| R::results(|i| E::element::<R>(&of, i), each));
+    fn room() -> Self::Room {
+        (Results([O::Out::ZERO; BLOCK]), E::room())
+    }
+
+    #[inline(always)]
+    fn blocks<'a, R: Reader<'a, B>>(
+        &'a self,
+        reader: &mut R,
+        (results, room): &'a mut Self::Room,
+    ) -> Self::Blocks<'a, R> {
+        let of = self.of.blocks(reader, room);
+        if let Some(each) = O::EACH {
+            results.set(reader.count(), |i| E::element::<R>(&of, i), each);
+        }
         (self.op, of, results)
     }
 
     #[inline(always)]
     fn element<'a, R: Reader<'a, B>>((op, of, results): &Self::Blocks<'a, R>, i: usize) -> O::Out {
-        match (O::EACH, results) {
-            (Some(_), Some(results)) => results.get(i),
-            _ => op.apply(E::element::<R>(of, i)),
-        }
+        if O::EACH.is_some() { results.0[i] } else { op.apply(E::element::<R>(of, i)) }
     }
 
     fn visit<V: Visitor<B>>(&self, visitor: &mut V) {
@@ -200,11 +238,21 @@ where
 {
     type Item = O::Out;
     type Blocks<'a, R: Reader<'a, B>> = (O, E::Blocks<'a, R>, F::Blocks<'a, R>);
+    type Room = (E::Room, F::Room);
 
     #[inline(always)]
-    fn blocks<'a, R: Reader<'a, B>>(&'a self, reader: &mut R) -> Self::Blocks<'a, R> {
-        let a = self.a.blocks(reader);
-        (self.op, a, self.b.blocks(reader))
+    fn room() -> Self::Room {
+        (E::room(), F::room())
+    }
+
+    #[inline(always)]
+    fn blocks<'a, R: Reader<'a, B>>(
+        &'a self,
+        reader: &mut R,
+        (room, other_room): &'a mut Self::Room,
+    ) -> Self::Blocks<'a, R> {
+        let a = self.a.blocks(reader, room);
+        (self.op, a, self.b.blocks(reader, other_room))
     }
 
     #[inline(always)]

@@ -5,12 +5,8 @@ use pulp::{Arch, Simd, WithSimd};
 use super::elementwise::{for_each_run, over_output};
 use super::{Cpu, CpuBuffer};
 use crate::layout::Layout;
-use crate::lazy::{self, Expression, Reader};
-use crate::ops::Each;
+use crate::lazy::{self, BLOCK, Expression, Reader};
 use crate::{Array, Element, Result};
-
-/// Elements of a block.
-const BLOCK: usize = 128;
 
 type Block<T> = [T; BLOCK];
 
@@ -37,7 +33,6 @@ struct InPlace<'r> {
 
 impl<'a> Reader<'a, Cpu> for InPlace<'_> {
     type Block<T: Element> = &'a Block<T>;
-    type Results<T: Element> = Block<T>;
 
     #[inline(always)]
     fn block<T: Element>(&mut self, array: &'a Array<T, Cpu>) -> &'a Block<T> {
@@ -49,8 +44,8 @@ impl<'a> Reader<'a, Cpu> for InPlace<'_> {
     }
 
     #[inline(always)]
-    fn results<T: Element, U: Element>(x: impl Fn(usize) -> T, each: Each<T, U>) -> Block<U> {
-        results(x, each)
+    fn count(&self) -> usize {
+        BLOCK
     }
 }
 
@@ -64,7 +59,6 @@ struct Gathered<'r> {
 
 impl<'a> Reader<'a, Cpu> for Gathered<'_> {
     type Block<T: Element> = Block<T>;
-    type Results<T: Element> = Block<T>;
 
     #[inline(always)]
     fn block<T: Element>(&mut self, array: &'a Array<T, Cpu>) -> Block<T> {
@@ -85,21 +79,9 @@ impl<'a> Reader<'a, Cpu> for Gathered<'_> {
     }
 
     #[inline(always)]
-    fn results<T: Element, U: Element>(x: impl Fn(usize) -> T, each: Each<T, U>) -> Block<U> {
-        results(x, each)
+    fn count(&self) -> usize {
+        self.len
     }
-}
-
-/// A function of each element.
-#[inline(always)]
-fn results<T: Element, U: Element>(x: impl Fn(usize) -> T, each: Each<T, U>) -> Block<U> {
-    let mut arguments = [T::ZERO; BLOCK];
-    for (i, argument) in arguments.iter_mut().enumerate() {
-        *argument = x(i);
-    }
-    let mut results = [U::ZERO; BLOCK];
-    each(&arguments, &mut results);
-    results
 }
 
 /// Evaluates a run.
@@ -115,18 +97,19 @@ impl<E: Expression<Cpu>> WithSimd for EvaluateKernel<'_, E> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Self { expression, positions, strides, out } = self;
+        let mut room = E::room();
         let in_place = strides.iter().all(|&stride| stride == 1);
         for (number, out) in out.chunks_mut(BLOCK).enumerate() {
             let done = number * BLOCK;
             if in_place && let Ok(out) = <&mut Block<E::Item>>::try_from(&mut *out) {
-                let blocks = expression.blocks(&mut InPlace { positions: positions.iter(), done });
+                let blocks = expression.blocks(&mut InPlace { positions: positions.iter(), done }, &mut room);
                 for (i, out) in out.iter_mut().enumerate() {
                     *out = E::element::<InPlace>(&blocks, i);
                 }
                 continue;
             }
             let places = positions.iter().zip(strides);
-            let blocks = expression.blocks(&mut Gathered { places, done, len: out.len() });
+            let blocks = expression.blocks(&mut Gathered { places, done, len: out.len() }, &mut room);
             for (i, out) in out.iter_mut().enumerate() {
                 *out = E::element::<Gathered>(&blocks, i);
             }

@@ -52,21 +52,21 @@ use tabulated::{Exp, Exp2, Exp10, Function, Ln, Log2, Log10};
 /// MPFR; for `f32` over all arguments ([`pow`](Math::pow): 200 million), against `f64`. The nearest
 /// number would be off by 0.5. The larger errors of exponentials are those of subnormal results.
 pub trait Math: Sized + Copy {
-    /// `e^x`. Error: 0.76 (`f64`), 0.78 (`f32`).
+    /// `e^x`. Error: 0.78 (`f64`), 0.77 (`f32`).
     fn exp(x: Self) -> Self;
-    /// `2^x`, exact for integers. Error: 0.75 (`f64`), 0.77 (`f32`).
+    /// `2^x`, exact for integers. Error: 0.77 (`f64` and `f32`).
     fn exp2(x: Self) -> Self;
-    /// `10^x`, exact for integers whose power is representable. Error: 0.74 (`f64`), 0.78 (`f32`).
+    /// `10^x`, exact for integers whose power is representable. Error: 0.77 (`f64` and `f32`).
     fn exp10(x: Self) -> Self;
     /// `e^x - 1`, accurate near zero. Error: 1.04 (`f64`), 1.12 (`f32`).
     fn expm1(x: Self) -> Self;
-    /// Natural logarithm; minus infinity for zero, NaN for negative numbers. Error: 0.57 (`f64` and
+    /// Natural logarithm; minus infinity for zero, NaN for negative numbers. Error: 0.76 (`f64` and
     /// `f32`).
     fn ln(x: Self) -> Self;
-    /// Logarithm to base 2, exact for powers of two. Error: 0.59 (`f64`), 0.60 (`f32`).
+    /// Logarithm to base 2, exact for powers of two. Error: 0.72 (`f64`), 0.77 (`f32`).
     fn log2(x: Self) -> Self;
-    /// Logarithm to base 10, exact for powers of ten that are representable. Error: 0.56 (`f64`),
-    /// 0.58 (`f32`).
+    /// Logarithm to base 10, exact for powers of ten that are representable. Error: 0.79 (`f64`),
+    /// 0.96 (`f32`).
     fn log10(x: Self) -> Self;
     /// `ln(1 + x)`, accurate near zero. Error: 0.55 (`f64`), 0.59 (`f32`).
     fn log1p(x: Self) -> Self;
