@@ -83,19 +83,23 @@ pub trait Block<T> {
 /// Most elements in a block.
 pub const BLOCK: usize = 128;
 
-/// The results of a function for a block.
+/// Arguments and results of a function for a block.
 #[repr(align(64))]
-pub struct Results<T>([T; BLOCK]);
+pub struct Values<T, U> {
+    arguments: [T; BLOCK],
+    results: [U; BLOCK],
+}
 
-impl<T: Element> Results<T> {
-    /// Sets the first `len` to a function of the elements that `x` gives.
+impl<T: Element, U: Element> Values<T, U> {
+    const EMPTY: Self = Self { arguments: [T::ZERO; BLOCK], results: [U::ZERO; BLOCK] };
+
+    /// Sets the first `count` results to those for the arguments that `x` gives.
     #[inline(always)]
-    fn set<A: Element>(&mut self, len: usize, x: impl Fn(usize) -> A, each: Each<A, T>) {
-        let mut arguments = Results([A::ZERO; BLOCK]);
-        for (i, argument) in arguments.0[..len].iter_mut().enumerate() {
+    fn set(&mut self, count: usize, x: impl Fn(usize) -> T, each: Each<T, U>) {
+        for (i, argument) in self.arguments[..count].iter_mut().enumerate() {
             *argument = x(i);
         }
-        each(&arguments.0[..len], &mut self.0[..len]);
+        each(&self.arguments[..count], &mut self.results[..count]);
     }
 }
 
@@ -181,30 +185,30 @@ pub struct Map<O, E> {
 
 impl<B: Backend, E: Expression<B>, O: Unary<E::Item>> Expression<B> for Map<O, E> {
     type Item = O::Out;
-    type Blocks<'a, R: Reader<'a, B>> = (O, E::Blocks<'a, R>, &'a Results<O::Out>);
-    type Room = (Results<O::Out>, E::Room);
+    type Blocks<'a, R: Reader<'a, B>> = (O, E::Blocks<'a, R>, &'a Values<E::Item, O::Out>);
+    type Room = (Values<E::Item, O::Out>, E::Room);
 
     #[inline(always)]
     fn room() -> Self::Room {
-        (Results([O::Out::ZERO; BLOCK]), E::room())
+        (Values::EMPTY, E::room())
     }
 
     #[inline(always)]
     fn blocks<'a, R: Reader<'a, B>>(
         &'a self,
         reader: &mut R,
-        (results, room): &'a mut Self::Room,
+        (values, room): &'a mut Self::Room,
     ) -> Self::Blocks<'a, R> {
         let of = self.of.blocks(reader, room);
         if let Some(each) = O::EACH {
-            results.set(reader.count(), |i| E::element::<R>(&of, i), each);
+            values.set(reader.count(), |i| E::element::<R>(&of, i), each);
         }
-        (self.op, of, results)
+        (self.op, of, values)
     }
 
     #[inline(always)]
-    fn element<'a, R: Reader<'a, B>>((op, of, results): &Self::Blocks<'a, R>, i: usize) -> O::Out {
-        if O::EACH.is_some() { results.0[i] } else { op.apply(E::element::<R>(of, i)) }
+    fn element<'a, R: Reader<'a, B>>((op, of, values): &Self::Blocks<'a, R>, i: usize) -> O::Out {
+        if O::EACH.is_some() { values.results[i] } else { op.apply(E::element::<R>(of, i)) }
     }
 
     fn visit<V: Visitor<B>>(&self, visitor: &mut V) {

@@ -24,7 +24,7 @@ pub trait Lanes<T>: Copy {
     fn clamp(self, x: Self::Vector, lowest: T, highest: T) -> Self::Vector;
     /// The entries of a table that the last four bits of `index` number.
     fn entry(self, table: &Table<T>, index: Self::Vector) -> Self::Vector;
-    /// [`entry`](Self::entry), of a table of numbers with at most 21 bits.
+    /// [`entry`](Self::entry), of a table whose numbers have at most 21 bits if they are `f64`.
     fn short_entry(self, table: &Table<T>, index: Self::Vector) -> Self::Vector {
         self.entry(table, index)
     }

@@ -15,6 +15,12 @@
 //! sums and products whose rounding would show carry what was rounded off along. The algorithms
 //! are written once; `real.rs` holds the constants of both types.
 //!
+//! Logarithms and exponentials reduce their arguments further, by tables (`tabulated.rs`, constants
+//! in `tables.rs`, their polynomials by Remez's algorithm). LLVM would load entries one by one, so
+//! their `_each` forms look up whole vectors of them: `lanes.rs` has the operations on a single
+//! number, `avx2.rs` and `avx512.rs` the same on vectors. A loop of one's own is faster without
+//! tables: [`Math::exp_term`], [`Math::log1p`].
+//!
 //! Special values are those of IEEE 754-2019, section 9.2.1, and C99, annex F.9.
 
 #[cfg(target_arch = "x86_64")]
@@ -51,7 +57,7 @@ use tabulated::{Exp, Exp2, Exp10, Function, Ln, Log2, Log10};
 /// million random arguments of all magnitudes and more where the function is delicate, against
 /// MPFR; for `f32` over all arguments ([`pow`](Math::pow): 200 million), against `f64`. The nearest
 /// number would be off by 0.5. The larger errors of exponentials are those of subnormal results.
-pub trait Math: Sized + Copy {
+pub trait Math: Copy {
     /// `e^x`. Error: 0.78 (`f64`), 0.77 (`f32`).
     fn exp(x: Self) -> Self;
     /// `2^x`, exact for integers. Error: 0.77 (`f64` and `f32`).

@@ -1,6 +1,6 @@
 //! The constants of logarithms and exponentials by tables.
 
-use pulp::{Arch, Simd};
+use pulp::Arch;
 
 use super::lanes::{Kernel, One};
 use super::pair::Pair;
@@ -41,9 +41,9 @@ pub struct Exponential<T: 'static> {
 /// `b^r` for `|r| <= log_b 2 / 32` to `2^-57.0` (`f64`), `2^-29.2` (`f32`).
 pub trait Tables: Real {
     /// Numbers `c` of six bits such that `-1/32 <= c m - 1 <= 1/16` for `m` from `1 + i/16` to
-    /// `1 + (i+1)/16`; for the first `i` it is 1, for the last 1/2, so that no bit is lost near one.
+    /// `1 + (i+1)/16`; for the first `i` it is 1, for the last 1/2, so that no bit of the logarithm is lost near one.
     const RECIPROCALS: Table<Self>;
-    /// `2^(i/16)`: high parts, and low parts of at most 21 bits.
+    /// `2^(i/16)`: high parts, and low parts of at most 21 bits (`f64`).
     const ROOTS: [Table<Self>; 2];
     /// Natural logarithms.
     const LOG_E: Logarithm<Self>;
@@ -67,9 +67,9 @@ macro_rules! blocks {
         fn map<F: Function>(function: F, x: &[$float], out: &mut [$float]) {
             match Arch::new() {
                 #[cfg(target_arch = "x86_64")]
-                Arch::V4(lanes) => Simd::vectorize(lanes, Kernel { lanes, function, x, out }),
+                Arch::V4(lanes) => pulp::Simd::vectorize(lanes, Kernel { lanes, function, x, out }),
                 #[cfg(target_arch = "x86_64")]
-                Arch::V3(lanes) => Simd::vectorize(lanes, Kernel { lanes, function, x, out }),
+                Arch::V3(lanes) => pulp::Simd::vectorize(lanes, Kernel { lanes, function, x, out }),
                 arch => arch.dispatch(Kernel { lanes: One, function, x, out }),
             }
         }
@@ -78,6 +78,7 @@ macro_rules! blocks {
 
 impl Tables for f64 {
     blocks!(f64);
+
     const RECIPROCALS: Table<Self> = [
         1.0, 0.921875, 0.875, 0.828125, 0.78125, 0.75, 0.71875, 0.6875, 0.65625, 0.625, 0.609375, 0.578125,
         0.5625, 0.546875, 0.53125, 0.5,
@@ -319,6 +320,7 @@ impl Tables for f64 {
 
 impl Tables for f32 {
     blocks!(f32);
+
     const RECIPROCALS: Table<Self> = [
         1.0, 0.921875, 0.875, 0.828125, 0.78125, 0.75, 0.71875, 0.6875, 0.65625, 0.625, 0.609375, 0.578125,
         0.5625, 0.546875, 0.53125, 0.5,

@@ -3,9 +3,7 @@ use std::fmt::LowerExp;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::Math;
-use super::lanes::{Kernel, Lanes, One};
 use super::tables::Tables;
-use super::tabulated;
 
 /// What the tests need of a type beyond [`Tables`].
 trait Tested: Tables + LowerExp + Send + Sync {
@@ -385,23 +383,25 @@ fn arguments<T: Tested>() -> Vec<T> {
     positive.iter().flat_map(|&x| [x, -x]).collect()
 }
 
-fn check_lanes<T: Tested, L: Lanes<T> + Simd>(lanes: L, function: impl tabulated::Function) {
-    let x = arguments::<T>();
-    for length in (0..40).chain([x.len()]) {
-        // The last ones, so that short lengths are not always the same numbers.
-        let x = &x[x.len() - length..];
-        let mut out = vec![T::zero(); length];
-        Simd::vectorize(lanes, Kernel { lanes, function, x, out: &mut out });
-        for (&x, &y) in x.iter().zip(&out) {
-            assert_same(&format!("f({x:e})"), y, function.at(One, x));
-        }
-    }
-}
-
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn tables_give_the_same_bits_on_every_instruction_set() {
+    use super::lanes::{Kernel, Lanes, One};
+    use super::tabulated;
     use pulp::x86::{V3, V4};
+
+    fn check_lanes<T: Tested, L: Lanes<T> + Simd>(lanes: L, function: impl tabulated::Function) {
+        let x = arguments::<T>();
+        for length in (0..40).chain([x.len()]) {
+            // The last ones, so that short lengths are not always the same numbers.
+            let x = &x[x.len() - length..];
+            let mut out = vec![T::zero(); length];
+            Simd::vectorize(lanes, Kernel { lanes, function, x, out: &mut out });
+            for (&x, &y) in x.iter().zip(&out) {
+                assert_same(&format!("f({x:e})"), y, function.at(One, x));
+            }
+        }
+    }
 
     fn check(function: impl tabulated::Function) {
         if let Some(simd) = V3::try_new() {
