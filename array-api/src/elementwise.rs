@@ -104,7 +104,7 @@ impl<T: Float, B: Backend> Array<T, B> {
 
 macro_rules! unary_functions {
     ($($(#[$doc:meta])* $name:ident, $assign:ident, $op:ident<$bound:path>, $in:literal => $out:literal,
-        |$x:ident| $body:expr, $cuda:literal;)*) => {
+        |$x:ident| $body:expr, $cuda:literal $(, $each:ident)?;)*) => {
         /// Operation types of the unary functions that keep the element type.
         pub mod unary {
             use super::*;
@@ -114,6 +114,7 @@ macro_rules! unary_functions {
                 pub struct $op;
                 impl<T: $bound> Unary<T> for $op {
                     type Out = T;
+                    $(const EACH: Option<crate::ops::Each<T, T>> = Some(<T as Math>::$each);)?
                     #[inline(always)]
                     fn apply(&self, $x: T) -> T { $body }
                     fn cuda() -> String { concat!("return ", $cuda, ";").into() }
@@ -166,19 +167,19 @@ unary_functions! {
     /// One divided by the element.
     reciprocal, reciprocal_assign, Reciprocal<Float>, 4.0 => 0.25, |x| num_traits::Float::recip(x), "(T)1 / x";
     /// e to the power of the element.
-    exp, exp_assign, Exp<Float>, 0.0 => 1.0, |x| Math::exp(x), "exp(x)";
+    exp, exp_assign, Exp<Float>, 0.0 => 1.0, |x| Math::exp(x), "exp(x)", exp_each;
     /// 2 to the power of the element.
-    exp2, exp2_assign, Exp2<Float>, 3.0 => 8.0, |x| Math::exp2(x), "exp2(x)";
+    exp2, exp2_assign, Exp2<Float>, 3.0 => 8.0, |x| Math::exp2(x), "exp2(x)", exp2_each;
     /// 10 to the power of the element.
-    exp10, exp10_assign, Exp10<Float>, 2.0 => 100.0, |x| Math::exp10(x), "exp10(x)";
+    exp10, exp10_assign, Exp10<Float>, 2.0 => 100.0, |x| Math::exp10(x), "exp10(x)", exp10_each;
     /// `exp(x) - 1`, accurate near zero.
     expm1, expm1_assign, Expm1<Float>, 0.0 => 0.0, |x| Math::expm1(x), "expm1(x)";
     /// Natural logarithm; NaN for negative elements, minus infinity for zero.
-    log, log_assign, Log<Float>, 1.0 => 0.0, |x| Math::ln(x), "log(x)";
+    log, log_assign, Log<Float>, 1.0 => 0.0, |x| Math::ln(x), "log(x)", ln_each;
     /// Logarithm to base 2.
-    log2, log2_assign, Log2<Float>, 8.0 => 3.0, |x| Math::log2(x), "log2(x)";
+    log2, log2_assign, Log2<Float>, 8.0 => 3.0, |x| Math::log2(x), "log2(x)", log2_each;
     /// Logarithm to base 10.
-    log10, log10_assign, Log10<Float>, 1000.0 => 3.0, |x| Math::log10(x), "log10(x)";
+    log10, log10_assign, Log10<Float>, 1000.0 => 3.0, |x| Math::log10(x), "log10(x)", log10_each;
     /// `log(1 + x)`, accurate near zero.
     log1p, log1p_assign, Log1p<Float>, 0.0 => 0.0, |x| Math::log1p(x), "log1p(x)";
     /// Sine of an angle in radians.
@@ -228,25 +229,26 @@ fn negate<T: Numeric>(x: T) -> T {
 fn asinh<T: Float>(x: T) -> T {
     let a = num_traits::Float::abs(x);
     let one = T::ONE;
-    let y = if a < large() {
-        // x + x^2 / (1 + sqrt(1 + x^2)) keeps small results accurate.
-        let root = num_traits::Float::sqrt(a * a + one);
-        Math::log1p(a + a / (root + one) * a)
-    } else {
-        Math::ln(a) + T::from_f64(std::f64::consts::LN_2)
-    };
-    num_traits::Float::copysign(y, x)
+    // x + x^2 / (1 + sqrt(1 + x^2)) keeps small results accurate.
+    let root = num_traits::Float::sqrt(a * a + one);
+    let small = a + a / (root + one) * a;
+    let (less_one, low) = if a < large() { (small, T::ZERO) } else { log_of_twice(a) };
+    num_traits::Float::copysign(Math::log1p(less_one) + low, x)
 }
 
 /// `acosh`, accurate near one; NaN below one.
 #[inline(always)]
 fn acosh<T: Float>(x: T) -> T {
-    if x > large() {
-        return Math::ln(x) + T::from_f64(std::f64::consts::LN_2);
-    }
     let t = x - T::ONE;
     let root = num_traits::Float::sqrt(t) * num_traits::Float::sqrt(x + T::ONE);
-    Math::log1p(t + root)
+    let (less_one, low) = if x > large() { log_of_twice(x) } else { (t + root, T::ZERO) };
+    Math::log1p(less_one) + low
+}
+
+/// `(y, z)` with `ln(2 x) = ln(1 + y) + z`.
+#[inline(always)]
+fn log_of_twice<T: Float>(x: T) -> (T, T) {
+    (x - T::ONE, T::from_f64(std::f64::consts::LN_2))
 }
 
 /// Beyond this, `1 + x^2` is `x^2` but for rounding, and `asinh` and `acosh` are `ln(2 x)`.
@@ -444,7 +446,7 @@ fn logaddexp<T: Float>(a: T, b: T) -> T {
         return a + T::from_f64(std::f64::consts::LN_2);
     }
     let (high, low) = if a > b { (a, b) } else { (b, a) };
-    if a.is_nan_value() { a } else { high + Math::log1p(Math::exp(low - high)) }
+    if a.is_nan_value() { a } else { high + Math::log1p(Math::exp_term(low - high)) }
 }
 
 macro_rules! comparisons {

@@ -24,7 +24,7 @@ use std::marker::PhantomData;
 
 use crate::backend::Backend;
 use crate::layout::{Layout, broadcast_shapes};
-use crate::ops::{AsType, Binary, Clip, NanToNum, PARAMETERS, Unary, type_name};
+use crate::ops::{AsType, Binary, Clip, Each, NanToNum, PARAMETERS, Unary, type_name};
 use crate::{Array, Cast, DType, Element, Float, Numeric, Result};
 
 /// What an elementwise expression is made of: arrays, and functions of one or two expressions.
@@ -38,8 +38,18 @@ pub trait Expression<B: Backend>: Clone + Send + Sync + 'static {
     /// elements needs, so that a compiler can keep it in registers.
     type Blocks<'a, R: Reader<'a, B>>;
 
+    /// Room for the results of functions that are faster for many elements (see [`Unary::EACH`]).
+    type Room;
+
+    /// Room to use for one block after another.
+    fn room() -> Self::Room;
+
     /// Has a reader give a block of each array.
-    fn blocks<'a, R: Reader<'a, B>>(&'a self, reader: &mut R) -> Self::Blocks<'a, R>;
+    fn blocks<'a, R: Reader<'a, B>>(
+        &'a self,
+        reader: &mut R,
+        room: &'a mut Self::Room,
+    ) -> Self::Blocks<'a, R>;
 
     /// The result for element `i` of the blocks.
     fn element<'a, R: Reader<'a, B>>(blocks: &Self::Blocks<'a, R>, i: usize) -> Self::Item;
@@ -57,6 +67,9 @@ pub trait Reader<'a, B: Backend> {
     /// Elements in the same place of each array.
     type Block<T: Element>: Block<T>;
 
+    /// Elements in each block, at most [`BLOCK`].
+    fn count(&self) -> usize;
+
     /// The block of the next array.
     fn block<T: Element>(&mut self, array: &'a Array<T, B>) -> Self::Block<T>;
 }
@@ -65,6 +78,29 @@ pub trait Reader<'a, B: Backend> {
 pub trait Block<T> {
     /// Element `i`.
     fn get(&self, i: usize) -> T;
+}
+
+/// Most elements in a block.
+pub const BLOCK: usize = 128;
+
+/// Arguments and results of a function for a block.
+#[repr(align(64))]
+pub struct Values<T, U> {
+    arguments: [T; BLOCK],
+    results: [U; BLOCK],
+}
+
+impl<T: Element, U: Element> Values<T, U> {
+    const EMPTY: Self = Self { arguments: [T::ZERO; BLOCK], results: [U::ZERO; BLOCK] };
+
+    /// Sets the first `count` results to those for the arguments that `x` gives.
+    #[inline(always)]
+    fn set(&mut self, count: usize, x: impl Fn(usize) -> T, each: Each<T, U>) {
+        for (i, argument) in self.arguments[..count].iter_mut().enumerate() {
+            *argument = x(i);
+        }
+        each(&self.arguments[..count], &mut self.results[..count]);
+    }
 }
 
 /// Sees what is in an expression, from left to right.
@@ -116,9 +152,12 @@ impl<T: Element, B: Backend> Clone for Source<T, B> {
 impl<T: Element, B: Backend> Expression<B> for Source<T, B> {
     type Item = T;
     type Blocks<'a, R: Reader<'a, B>> = R::Block<T>;
+    type Room = ();
+
+    fn room() {}
 
     #[inline(always)]
-    fn blocks<'a, R: Reader<'a, B>>(&'a self, reader: &mut R) -> R::Block<T> {
+    fn blocks<'a, R: Reader<'a, B>>(&'a self, reader: &mut R, (): &'a mut ()) -> R::Block<T> {
         reader.block(&self.0)
     }
 
@@ -146,16 +185,30 @@ pub struct Map<O, E> {
 
 impl<B: Backend, E: Expression<B>, O: Unary<E::Item>> Expression<B> for Map<O, E> {
     type Item = O::Out;
-    type Blocks<'a, R: Reader<'a, B>> = (O, E::Blocks<'a, R>);
+    type Blocks<'a, R: Reader<'a, B>> = (O, E::Blocks<'a, R>, &'a Values<E::Item, O::Out>);
+    type Room = (Values<E::Item, O::Out>, E::Room);
 
     #[inline(always)]
-    fn blocks<'a, R: Reader<'a, B>>(&'a self, reader: &mut R) -> Self::Blocks<'a, R> {
-        (self.op, self.of.blocks(reader))
+    fn room() -> Self::Room {
+        (Values::EMPTY, E::room())
     }
 
     #[inline(always)]
-    fn element<'a, R: Reader<'a, B>>((op, of): &Self::Blocks<'a, R>, i: usize) -> O::Out {
-        op.apply(E::element::<R>(of, i))
+    fn blocks<'a, R: Reader<'a, B>>(
+        &'a self,
+        reader: &mut R,
+        (values, room): &'a mut Self::Room,
+    ) -> Self::Blocks<'a, R> {
+        let of = self.of.blocks(reader, room);
+        if let Some(each) = O::EACH {
+            values.set(reader.count(), |i| E::element::<R>(&of, i), each);
+        }
+        (self.op, of, values)
+    }
+
+    #[inline(always)]
+    fn element<'a, R: Reader<'a, B>>((op, of, values): &Self::Blocks<'a, R>, i: usize) -> O::Out {
+        if O::EACH.is_some() { values.results[i] } else { op.apply(E::element::<R>(of, i)) }
     }
 
     fn visit<V: Visitor<B>>(&self, visitor: &mut V) {
@@ -189,11 +242,21 @@ where
 {
     type Item = O::Out;
     type Blocks<'a, R: Reader<'a, B>> = (O, E::Blocks<'a, R>, F::Blocks<'a, R>);
+    type Room = (E::Room, F::Room);
 
     #[inline(always)]
-    fn blocks<'a, R: Reader<'a, B>>(&'a self, reader: &mut R) -> Self::Blocks<'a, R> {
-        let a = self.a.blocks(reader);
-        (self.op, a, self.b.blocks(reader))
+    fn room() -> Self::Room {
+        (E::room(), F::room())
+    }
+
+    #[inline(always)]
+    fn blocks<'a, R: Reader<'a, B>>(
+        &'a self,
+        reader: &mut R,
+        (room, other_room): &'a mut Self::Room,
+    ) -> Self::Blocks<'a, R> {
+        let a = self.a.blocks(reader, room);
+        (self.op, a, self.b.blocks(reader, other_room))
     }
 
     #[inline(always)]

@@ -16,6 +16,9 @@ use crate::{Cast, DType, Element, Numeric};
 pub trait Unary<T: Element>: Copy + Send + Sync + 'static {
     /// Element type of the result.
     type Out: Element;
+    /// The function of each of many elements, `out[i]` that of `x[i]`, where that is faster than a loop
+    /// over [`Unary::apply`]; results have the same bits. Both slices have the same length.
+    const EACH: Option<Each<T, Self::Out>> = None;
     /// The function.
     fn apply(&self, x: T) -> Self::Out;
     /// The function in CUDA C++: the body of `U f(T x, const T *p)`, `p` being
@@ -26,6 +29,9 @@ pub trait Unary<T: Element>: Copy + Send + Sync + 'static {
         [T::ZERO; PARAMETERS]
     }
 }
+
+/// A function of each of many elements, which come first; their results go to the second slice.
+pub type Each<T, U> = fn(&[T], &mut [U]);
 
 /// Most parameters that a unary function can have.
 pub const PARAMETERS: usize = 3;

@@ -133,6 +133,9 @@ impl<T: Element, O: Unary<T>> WithSimd for MapKernel<'_, T, O> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
+        if let Some(each) = O::EACH {
+            return each(self.x, self.out);
+        }
         for (out, &x) in self.out.iter_mut().zip(self.x) {
             *out = self.op.apply(x);
         }
@@ -148,6 +151,15 @@ impl<T: Element, O: Unary<T, Out = T>> WithSimd for MapAssignKernel<'_, T, O> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
+        if let Some(each) = O::EACH {
+            let mut block = [T::ZERO; BLOCK];
+            for x in self.x.chunks_mut(BLOCK) {
+                let block = &mut block[..x.len()];
+                block.copy_from_slice(x);
+                each(block, x);
+            }
+            return;
+        }
         for x in self.x.iter_mut() {
             *x = self.op.apply(*x);
         }

@@ -5,11 +5,8 @@ use pulp::{Arch, Simd, WithSimd};
 use super::elementwise::{for_each_run, over_output};
 use super::{Cpu, CpuBuffer};
 use crate::layout::Layout;
-use crate::lazy::{self, Expression, Reader};
+use crate::lazy::{self, BLOCK, Expression, Reader};
 use crate::{Array, Element, Result};
-
-/// Elements of a block.
-const BLOCK: usize = 128;
 
 type Block<T> = [T; BLOCK];
 
@@ -45,6 +42,11 @@ impl<'a> Reader<'a, Cpu> for InPlace<'_> {
             None => unreachable!("the run has so many elements"),
         }
     }
+
+    #[inline(always)]
+    fn count(&self) -> usize {
+        BLOCK
+    }
 }
 
 /// Gives copies, of elements that lie anywhere; a block may have fewer than [`BLOCK`].
@@ -75,6 +77,11 @@ impl<'a> Reader<'a, Cpu> for Gathered<'_> {
         }
         block
     }
+
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.len
+    }
 }
 
 /// Evaluates a run.
@@ -90,18 +97,19 @@ impl<E: Expression<Cpu>> WithSimd for EvaluateKernel<'_, E> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Self { expression, positions, strides, out } = self;
+        let mut room = E::room();
         let in_place = strides.iter().all(|&stride| stride == 1);
         for (number, out) in out.chunks_mut(BLOCK).enumerate() {
             let done = number * BLOCK;
             if in_place && let Ok(out) = <&mut Block<E::Item>>::try_from(&mut *out) {
-                let blocks = expression.blocks(&mut InPlace { positions: positions.iter(), done });
+                let blocks = expression.blocks(&mut InPlace { positions: positions.iter(), done }, &mut room);
                 for (i, out) in out.iter_mut().enumerate() {
                     *out = E::element::<InPlace>(&blocks, i);
                 }
                 continue;
             }
             let places = positions.iter().zip(strides);
-            let blocks = expression.blocks(&mut Gathered { places, done, len: out.len() });
+            let blocks = expression.blocks(&mut Gathered { places, done, len: out.len() }, &mut room);
             for (i, out) in out.iter_mut().enumerate() {
                 *out = E::element::<Gathered>(&blocks, i);
             }

@@ -1,4 +1,4 @@
-//! Exponentials.
+//! Exponentials without tables, for `e^x - 1`, powers, and longer formulae.
 //!
 //! `b^x = 2^w` with `w = x log2 b`; with `n` the integer nearest to `w` and `r = w - n`,
 //! `2^w = 2^n 2^r`, and `2^r = 1 + r ln 2 + r^2 (...)` is a polynomial.
@@ -62,20 +62,6 @@ pub(super) fn power_of_two<T: Real>(w: Pair<T>) -> T {
 pub(super) fn exp<T: Real>(x: T) -> T {
     let limit = T::MAX_EXPONENT;
     Power::of_two(scaled(clamp(x, -limit, limit), T::LOG2_E)).value()
-}
-
-/// `2^x`.
-#[inline(always)]
-pub(super) fn exp2<T: Real>(x: T) -> T {
-    let limit = T::literal(1.5) * T::MAX_EXPONENT;
-    Power::of_two((clamp(x, -limit, limit), T::zero())).value()
-}
-
-/// `10^x`.
-#[inline(always)]
-pub(super) fn exp10<T: Real>(x: T) -> T {
-    let limit = T::literal(0.5) * T::MAX_EXPONENT;
-    Power::of_two(scaled(clamp(x, -limit, limit), T::LOG2_10)).value()
 }
 
 /// `e^x - 1`.

@@ -1,11 +1,11 @@
-//! Logarithms.
+//! Logarithms without tables, for `ln(1 + x)` and powers.
 //!
 //! `x = 2^k (1 + f)` with `1 + f` between `1/sqrt 2` and `sqrt 2`, so that
-//! `log_b x = k log_b 2 + ln(1 + f) / ln b`; with `s = f / (2 + f)`,
+//! `ln x = k ln 2 + ln(1 + f)`; with `s = f / (2 + f)`,
 //! `ln(1 + f) = 2 atanh s = 2 s (1 + s^2/3 + s^4/5 + ...)`.
 
-use super::pair::{Pair, fast_two_sum, polynomial, scaled};
-use super::real::{Base, Real};
+use super::pair::{Pair, fast_two_sum, polynomial};
+use super::real::Real;
 
 /// `k` and `f` of any positive finite number, subnormal ones too.
 #[inline(always)]
@@ -27,15 +27,15 @@ pub(super) fn atanh_argument<T: Real>(f: T) -> Pair<T> {
     (s, remainder * s.mul_add(T::literal(-0.5), T::literal(0.5)))
 }
 
-/// `k log_b 2 + log_b(1 + f) + low`.
+/// `k ln 2 + ln(1 + f) + low`.
 #[inline(always)]
-fn logarithm<T: Real>(base: Base<T>, k: T, f: T, low: T) -> T {
+fn logarithm<T: Real>(k: T, f: T, low: T) -> T {
     let (s, s_low) = atanh_argument(f);
     let z = s * s;
-    let (lead, lead_low) = scaled(s, base.two);
-    let (sum, sum_low) = fast_two_sum(k * base.octave.0, lead);
+    let lead = s + s;
+    let (sum, sum_low) = fast_two_sum(k * T::OCTAVE.0, lead);
     // All that does not wait for the polynomial comes first.
-    let rest = sum_low + k.mul_add(base.octave.1, base.two.0.mul_add(s_low, lead_low + low));
+    let rest = sum_low + k.mul_add(T::OCTAVE.1, T::literal(2.0).mul_add(s_low, low));
     sum + (lead * z).mul_add(polynomial(z, T::ATANH), rest)
 }
 
@@ -45,13 +45,6 @@ fn with_special_values<T: Real>(x: T, y: T) -> T {
     let special = if x == T::zero() { T::neg_infinity() } else { T::nan() };
     let special = if x > T::zero() { x } else { special };
     if (x > T::zero()) & (x < T::infinity()) { y } else { special }
-}
-
-/// `log_b x`.
-#[inline(always)]
-pub(super) fn log<T: Real>(base: Base<T>, x: T) -> T {
-    let (k, f) = split(x);
-    with_special_values(x, logarithm(base, k, f, T::zero()))
 }
 
 /// `ln(1 + x)`.
@@ -67,7 +60,7 @@ pub(super) fn log1p<T: Real>(x: T) -> T {
     let (f, f_low) = fast_two_sum(f, u_low * twice_scale * T::literal(0.5));
     // d ln(1 + f) = df / (1 + f); three terms of the geometric series do for so small a df.
     let low = f_low * f.mul_add(f - T::one(), T::one());
-    let y = with_special_values(u, logarithm(T::BASE_E, k, f, low));
+    let y = with_special_values(u, logarithm(k, f, low));
     // x - x^2/2 rounds to x here, and zero keeps its sign.
     if x.abs() < T::literal(0.25) * T::epsilon() { x } else { y }
 }

@@ -16,7 +16,7 @@ fn log2_pair<T: Real>(x: T) -> Pair<T> {
     let z = s * s;
     let z_low = (s + s).mul_add(s_low, s.mul_add(s, -z));
     // k + lead + lead z/3, the terms that need both parts,
-    let (lead, lead_low) = product((s, s_low), T::BASE_2.two);
+    let (lead, lead_low) = product((s, s_low), T::TWO_LOG2_E);
     let (third, third_low) = product((lead, lead_low), product((z, z_low), T::THIRD));
     let (sum, sum_low) = fast_two_sum(k, lead);
     let (sum, sum_lower) = fast_two_sum(sum, third);

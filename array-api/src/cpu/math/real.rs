@@ -5,15 +5,6 @@ use num_traits::Float;
 
 use super::pair::Pair;
 
-/// A base `b` of logarithms.
-#[derive(Clone, Copy)]
-pub struct Base<T> {
-    /// `2 / ln b`.
-    pub two: Pair<T>,
-    /// `log_b 2`; the high part has so few bits that its product with any exponent is exact.
-    pub octave: Pair<T>,
-}
-
 /// A floating point type of IEEE 754 with `p` bits of precision.
 ///
 /// Polynomials are minimax approximations in the relative sense, the coefficient of the highest
@@ -28,22 +19,20 @@ pub trait Real: Float + 'static {
     /// Adding this to a number leaves the integer `n` nearest to it in the low bits of the sum,
     /// plus twice the bias of exponents: half of that sum is an exponent field again.
     const ROUND: Self;
+    /// [`ROUND`](Self::ROUND) for integers in units of 1/16: the last four bits are below one.
+    const ROUND_TO_16THS: Self;
 
     /// `ln 2`.
     const LN_2: Pair<Self>;
     /// `log2 e`.
     const LOG2_E: Pair<Self>;
-    /// `log2 10`.
-    const LOG2_10: Pair<Self>;
     /// `(2^r - 1 - r ln 2) / r^2` for `|r| <= 1/2`: `2^r - 1` to `2^-59.9` (`f64`), `2^-31.1` (`f32`).
     const EXP2: &'static [Self];
 
-    /// Natural logarithms.
-    const BASE_E: Base<Self>;
-    /// Binary logarithms.
-    const BASE_2: Base<Self>;
-    /// Decimal logarithms.
-    const BASE_10: Base<Self>;
+    /// `ln 2`; the high part has so few bits that its product with any exponent is exact.
+    const OCTAVE: Pair<Self>;
+    /// `2 log2 e`.
+    const TWO_LOG2_E: Pair<Self>;
     /// `(atanh(s) / s - 1) / s^2` in `s^2`, for `|s| <= 3 - 2 sqrt 2`: `atanh s` to `2^-57.6`
     /// (`f64`), `2^-28.3` (`f32`).
     const ATANH: &'static [Self];
@@ -62,6 +51,13 @@ pub trait Real: Float + 'static {
     /// `(k, f)` with `self = 2^k (1 + f)` and `1/sqrt 2 <= 1 + f < sqrt 2`, for a normal positive
     /// number; something meaningless for any other.
     fn split(self) -> (Self, Self);
+    /// `(k, m, index)` with `self = 2^k m` and `1 <= m < 2`, and the four leading bits of the fraction
+    /// as the last ones of `index`, for a normal positive number; something meaningless for any other.
+    fn split_by_exponent(self) -> (Self, Self, Self);
+    /// The last four bits.
+    fn last_four_bits(self) -> usize;
+    /// The bits moved by four places to lower ones.
+    fn without_last_four_bits(self) -> Self;
 }
 
 macro_rules! layout {
@@ -70,6 +66,7 @@ macro_rules! layout {
         const INTEGERS: $float = (1_u64 << ($float::MANTISSA_DIGITS - 1)) as $float;
         const DIGITS: $float = ($float::MANTISSA_DIGITS - 1) as $float;
         const ROUND: $float = 1.5 * Self::INTEGERS + 2.0 * (Self::MAX_EXPONENT - 1.0);
+        const ROUND_TO_16THS: $float = 1.5 / 16.0 * Self::INTEGERS + 2.0 * (Self::MAX_EXPONENT - 1.0);
 
         #[inline(always)]
         fn literal(value: f64) -> Self {
@@ -103,6 +100,27 @@ macro_rules! layout {
             let k = $float::from_bits(biased) - (INTEGERS + (Self::MAX_EXPONENT - 1.0));
             (k, $float::from_bits((shifted & FRACTION) + LOWEST) - 1.0)
         }
+
+        #[inline(always)]
+        fn split_by_exponent(self) -> (Self, Self, Self) {
+            const DIGITS: u32 = $float::MANTISSA_DIGITS - 1;
+            const INTEGERS: $float = <$float as Real>::INTEGERS;
+            let bits = self.to_bits();
+            let k = $float::from_bits((bits >> DIGITS) | INTEGERS.to_bits());
+            let k = k - (INTEGERS + (Self::MAX_EXPONENT - 1.0));
+            let m = $float::from_bits((bits & ((1 << DIGITS) - 1)) | (1.0 as $float).to_bits());
+            (k, m, $float::from_bits(bits >> (DIGITS - 4)))
+        }
+
+        #[inline(always)]
+        fn last_four_bits(self) -> usize {
+            (self.to_bits() & 15) as usize
+        }
+
+        #[inline(always)]
+        fn without_last_four_bits(self) -> Self {
+            $float::from_bits(self.to_bits() >> 4)
+        }
     };
 }
 
@@ -111,7 +129,6 @@ impl Real for f64 {
 
     const LN_2: Pair<f64> = (std::f64::consts::LN_2, 2.3190468138462996e-17);
     const LOG2_E: Pair<f64> = (std::f64::consts::LOG2_E, 2.0355273740931033e-17);
-    const LOG2_10: Pair<f64> = (std::f64::consts::LOG2_10, 1.661617516973592e-16);
     const EXP2: &'static [f64] = &[
         2.5301919060324995e-11,
         4.4555848801616447e-10,
@@ -126,12 +143,8 @@ impl Real for f64 {
         0.24022650695910072,
     ];
 
-    const BASE_E: Base<f64> = Base { two: (2.0, 0.0), octave: (0.6931471805598903, 5.497923018708371e-14) };
-    const BASE_2: Base<f64> = Base { two: (2.8853900817779268, 4.0710547481862066e-17), octave: (1.0, 0.0) };
-    const BASE_10: Base<f64> = Base {
-        two: (0.8685889638065036, 2.19663930043353e-17),
-        octave: (0.30102999566395283, 2.8363394551044964e-14),
-    };
+    const OCTAVE: Pair<f64> = (0.6931471805598903, 5.497923018708371e-14);
+    const TWO_LOG2_E: Pair<f64> = (2.8853900817779268, 4.0710547481862066e-17);
     const ATANH: &'static [f64] = &[
         0.07308261679018713,
         0.07665858859193858,
@@ -159,13 +172,11 @@ impl Real for f32 {
 
     const LN_2: Pair<f32> = (std::f32::consts::LN_2, -1.9046542e-09);
     const LOG2_E: Pair<f32> = (std::f32::consts::LOG2_E, 1.925963e-08);
-    const LOG2_10: Pair<f32> = (std::f32::consts::LOG2_10, 7.059537e-08);
     const EXP2: &'static [f32] =
         &[1.5196616e-05, 1.5453873e-04, 0.0013333859, 0.009618083, 0.055504106, 0.2402265];
 
-    const BASE_E: Base<f32> = Base { two: (2.0, 0.0), octave: (0.69314575, 1.4286068e-06) };
-    const BASE_2: Base<f32> = Base { two: (2.88539, 3.851926e-08), octave: (1.0, 0.0) };
-    const BASE_10: Base<f32> = Base { two: (0.868589, -2.02061e-08), octave: (0.30103302, -3.0243555e-06) };
+    const OCTAVE: Pair<f32> = (0.69314575, 1.4286068e-06);
+    const TWO_LOG2_E: Pair<f32> = (2.88539, 3.851926e-08);
     const ATANH: &'static [f32] = &[0.14792919, 0.19994284, 0.33333343];
     const THIRD: Pair<f32> = (1.0 / 3.0, -9.934108e-09);
     const ATANH_TAIL: &'static [f32] = &[0.0943559, 0.11108793, 0.14285672, 0.2];

@@ -3,10 +3,10 @@ use std::fmt::LowerExp;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::Math;
-use super::real::Real;
+use super::tables::Tables;
 
-/// What the tests need of a type beyond [`Real`].
-trait Tested: Real + LowerExp + Send + Sync {
+/// What the tests need of a type beyond [`Tables`].
+trait Tested: Tables + LowerExp + Send + Sync {
     /// The name of the type in `reference.txt`.
     const NAME: &'static str;
     /// The exponents of the smallest and the largest power of two.
@@ -45,7 +45,7 @@ tested!(f64, u64, "f64", -1074..=1023, 22);
 
 /// A function of one argument, compiled for vectors as the elementwise kernels are.
 trait Function: Copy {
-    fn at<T: Real>(self, x: T) -> T;
+    fn at<T: Tables>(self, x: T) -> T;
 }
 
 macro_rules! functions {
@@ -55,7 +55,7 @@ macro_rules! functions {
             struct $type;
             impl Function for $type {
                 #[inline(always)]
-                fn at<T: Real>(self, $x: T) -> T {
+                fn at<T: Tables>(self, $x: T) -> T {
                     $value
                 }
             }
@@ -77,7 +77,7 @@ functions! {
 
 struct Map<'a, T, F>(F, &'a [T], &'a mut [T]);
 
-impl<T: Real, F: Function> WithSimd for Map<'_, T, F> {
+impl<T: Tables, F: Function> WithSimd for Map<'_, T, F> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
@@ -87,14 +87,14 @@ impl<T: Real, F: Function> WithSimd for Map<'_, T, F> {
     }
 }
 
-fn vectorised<T: Real, F: Function>(function: F, x: &[T]) -> Vec<T> {
+fn vectorised<T: Tables, F: Function>(function: F, x: &[T]) -> Vec<T> {
     let mut out = vec![T::zero(); x.len()];
     Arch::new().dispatch(Map(function, x, &mut out));
     out
 }
 
 /// Whether two numbers are the same, zeros of either sign told apart.
-fn same<T: Real>(a: T, b: T) -> bool {
+fn same<T: Tables>(a: T, b: T) -> bool {
     (a.is_nan() && b.is_nan()) || (a == b && a.is_sign_negative() == b.is_sign_negative())
 }
 
@@ -369,4 +369,77 @@ fn vectors_give_the_bits_that_scalars_give() {
     check(Log10);
     check(Log1p);
     check(PowOfItself);
+}
+
+/// Numbers of all magnitudes and kinds, the ends of the table's cells among them.
+fn arguments<T: Tested>() -> Vec<T> {
+    let special = [T::zero(), T::one(), T::infinity(), T::nan(), T::max_value(), T::min_positive_value()];
+    let cells = (0..=64).flat_map(|i| {
+        let end = T::literal(0.5 + f64::from(i) / 32.0);
+        [end, end - T::epsilon(), end + T::epsilon()]
+    });
+    let magnitudes = T::EXPONENTS.map(|k| T::literal(1.37) * Math::exp2(T::literal(f64::from(k))));
+    let positive: Vec<T> = special.into_iter().chain(cells).chain(magnitudes).collect();
+    positive.iter().flat_map(|&x| [x, -x]).collect()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn tables_give_the_same_bits_on_every_instruction_set() {
+    use super::lanes::{Kernel, Lanes, One};
+    use super::tabulated;
+    use pulp::x86::{V3, V4};
+
+    fn check_lanes<T: Tested, L: Lanes<T> + Simd>(lanes: L, function: impl tabulated::Function) {
+        let x = arguments::<T>();
+        for length in (0..40).chain([x.len()]) {
+            // The last ones, so that short lengths are not always the same numbers.
+            let x = &x[x.len() - length..];
+            let mut out = vec![T::zero(); length];
+            Simd::vectorize(lanes, Kernel { lanes, function, x, out: &mut out });
+            for (&x, &y) in x.iter().zip(&out) {
+                assert_same(&format!("f({x:e})"), y, function.at(One, x));
+            }
+        }
+    }
+
+    fn check(function: impl tabulated::Function) {
+        if let Some(simd) = V3::try_new() {
+            check_lanes::<f64, _>(simd, function);
+            check_lanes::<f32, _>(simd, function);
+        }
+        if let Some(simd) = V4::try_new() {
+            check_lanes::<f64, _>(simd, function);
+            check_lanes::<f32, _>(simd, function);
+        }
+    }
+    check(tabulated::Exp);
+    check(tabulated::Exp2);
+    check(tabulated::Exp10);
+    check(tabulated::Ln);
+    check(tabulated::Log2);
+    check(tabulated::Log10);
+}
+
+#[test]
+fn many_at_once_give_what_each_gives() {
+    fn check<T: Tested>() {
+        let x = arguments::<T>();
+        for (one, all) in [
+            (Math::exp as fn(T) -> T, Math::exp_each as fn(&[T], &mut [T])),
+            (Math::exp2, Math::exp2_each),
+            (Math::exp10, Math::exp10_each),
+            (Math::ln, Math::ln_each),
+            (Math::log2, Math::log2_each),
+            (Math::log10, Math::log10_each),
+        ] {
+            let mut out = vec![T::zero(); x.len()];
+            all(&x, &mut out);
+            for (&x, &y) in x.iter().zip(&out) {
+                assert_same(&format!("f({x:e})"), y, one(x));
+            }
+        }
+    }
+    check::<f64>();
+    check::<f32>();
 }

@@ -1,0 +1,129 @@
+//! The operations that logarithms and exponentials by tables are made of, on one number or on the
+//! vectors of an instruction set, with the same bits.
+
+use pulp::{Simd, WithSimd};
+
+use super::tables::{Table, Tables};
+use super::tabulated::Function;
+
+/// Operations on vectors of numbers of type `T`.
+pub trait Lanes<T>: Copy {
+    /// A vector.
+    type Vector: Copy;
+    /// A vector of the same number.
+    fn all(self, x: T) -> Self::Vector;
+    /// `a + b`.
+    fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// `a - b`.
+    fn subtract(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// `a * b`.
+    fn multiply(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// `a * b + c`, rounded once.
+    fn multiply_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    /// `x`, or the bound beyond which it is; NaN stays NaN.
+    fn clamp(self, x: Self::Vector, lowest: T, highest: T) -> Self::Vector;
+    /// The entries of a table that the last four bits of `index` number.
+    fn entry(self, table: &Table<T>, index: Self::Vector) -> Self::Vector;
+    /// [`entry`](Self::entry), of a table whose numbers have at most 21 bits if they are `f64`.
+    fn short_entry(self, table: &Table<T>, index: Self::Vector) -> Self::Vector {
+        self.entry(table, index)
+    }
+    /// `(k, m, index)` with `x = 2^k m` and `1 <= m < 2`, and the four leading bits of the fraction of
+    /// `m` as the last ones of `index`, for positive finite numbers, subnormal ones too; something
+    /// meaningless for any other.
+    fn split(self, x: Self::Vector) -> (Self::Vector, Self::Vector, Self::Vector);
+    /// `x * 2^floor(w)`, with `w` as adding [`ROUND_TO_16THS`](super::real::Real::ROUND_TO_16THS) leaves it, for `|w|` below almost
+    /// twice the largest exponent. Only a subnormal result is rounded.
+    fn scale(self, x: Self::Vector, w: Self::Vector) -> Self::Vector;
+    /// `y`, the logarithm of a positive finite `x`, or what the logarithm of any other `x` is.
+    fn with_special_values(self, x: Self::Vector, y: Self::Vector) -> Self::Vector;
+    /// Writes the function of each of `x` to `out`.
+    fn map<F: Function>(self, function: F, x: &[T], out: &mut [T]);
+}
+
+/// A single number as a vector.
+#[derive(Clone, Copy, Debug)]
+pub struct One;
+
+impl<T: Tables> Lanes<T> for One {
+    type Vector = T;
+
+    #[inline(always)]
+    fn all(self, x: T) -> T {
+        x
+    }
+
+    #[inline(always)]
+    fn add(self, a: T, b: T) -> T {
+        a + b
+    }
+
+    #[inline(always)]
+    fn subtract(self, a: T, b: T) -> T {
+        a - b
+    }
+
+    #[inline(always)]
+    fn multiply(self, a: T, b: T) -> T {
+        a * b
+    }
+
+    #[inline(always)]
+    fn multiply_add(self, a: T, b: T, c: T) -> T {
+        a.mul_add(b, c)
+    }
+
+    #[inline(always)]
+    fn clamp(self, x: T, lowest: T, highest: T) -> T {
+        super::exp::clamp(x, lowest, highest)
+    }
+
+    #[inline(always)]
+    fn entry(self, table: &Table<T>, index: T) -> T {
+        table[index.last_four_bits()]
+    }
+
+    #[inline(always)]
+    fn split(self, x: T) -> (T, T, T) {
+        let subnormal = x < T::min_positive_value();
+        let (factor, shift) = if subnormal { (T::INTEGERS, T::DIGITS) } else { (T::one(), T::zero()) };
+        let (k, m, index) = (x * factor).split_by_exponent();
+        (k - shift, m, index)
+    }
+
+    #[inline(always)]
+    fn scale(self, x: T, w: T) -> T {
+        x.scale(w.without_last_four_bits())
+    }
+
+    #[inline(always)]
+    fn with_special_values(self, x: T, y: T) -> T {
+        let special = if x == T::zero() { T::neg_infinity() } else { x };
+        let special = if x < T::zero() { -T::nan() } else { special };
+        if (x > T::zero()) & (x < T::infinity()) { y } else { special }
+    }
+
+    #[inline(always)]
+    fn map<F: Function>(self, function: F, x: &[T], out: &mut [T]) {
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = function.at(One, x);
+        }
+    }
+}
+
+/// [`Lanes::map`], to be compiled for an instruction set.
+pub struct Kernel<'a, T, L, F> {
+    pub lanes: L,
+    pub function: F,
+    pub x: &'a [T],
+    pub out: &'a mut [T],
+}
+
+impl<T, L: Lanes<T>, F: Function> WithSimd for Kernel<'_, T, L, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        self.lanes.map(self.function, self.x, self.out);
+    }
+}
