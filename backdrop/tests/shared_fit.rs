@@ -9,7 +9,7 @@ use array_api::Cpu;
 use backdrop::communicator::{Alone, Communicator, threads};
 use backdrop::error::{Error, Result};
 use backdrop::file::Model;
-use backdrop::fit::{Checkpoint, FitOptions, FitReport, FittedModel, Job, fit, fit_on};
+use backdrop::fit::{Checkpoint, FitOptions, FitReport, FittedModel, Job, Precision, fit, fit_on};
 use backdrop::progress::{Progress, Silent};
 use backdrop::quality::UNREADABLE;
 use backdrop::simulate::{Simulation, SimulationSettings};
@@ -201,6 +201,8 @@ fn a_checkpoint_of_other_inputs_or_options_is_refused_in_words() {
     assert_eq!(of_seed, [words.clone(), format!("rank 0: {words}")]);
     let fewer = refused(&FitOptions { max_frames: 58, ..options.clone() });
     assert!(fewer[0].contains("the number of frames was 59 and is now 58"), "{fewer:?}");
+    let single = refused(&FitOptions { precision: Precision::Single, ..options.clone() });
+    assert!(single[0].contains("the precision of pixels was double and is now single"), "{single:?}");
     let without = refused(&FitOptions { asteroids: None, ..options.clone() });
     assert!(without[0].contains("the table of asteroids was"), "{without:?}");
     let restart = Checkpoint::beside(Path::new(&dir.path().join("model.fits")), true);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use array_api::Backend;
 use ndarray::Array2;
+use rayon::prelude::*;
 
 use super::FitReport;
 use super::fitter::Fitted;
@@ -32,7 +33,7 @@ pub(super) fn records(frames: &[usize], fitted: &Fitted, samples: &SamplePixels)
             residuals: residuals.iter().map(finite).collect(),
         })
     };
-    frames.iter().enumerate().map(record).collect()
+    frames.par_iter().enumerate().map(record).collect()
 }
 
 /// The results of all frames. There are temporary files for weights, 26 kB a frame with the standard

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use array_api::{Array, Backend};
 use ndarray::Array2;
+use rayon::prelude::*;
 
 use super::checkpoint::{Description, Log};
 use super::fitter::Projected;
@@ -359,10 +360,12 @@ impl Fit<'_> {
 
     /// Keeps results that have not come from another rank, and so are bytes for a checkpoint only.
     fn keep(&self, records: Vec<Record>, results: &mut Option<Results>, log: &mut Option<Log>) -> Result<()> {
-        for record in records {
-            if let Some(log) = log {
-                log.append(&record.to_bytes())?;
+        if let Some(log) = log {
+            for bytes in in_bytes(&records) {
+                log.append(&bytes)?;
             }
+        }
+        for record in records {
             if let Some(results) = results {
                 results.insert(record)?;
             }
@@ -418,11 +421,15 @@ impl<B: Backend> Round<B> {
     }
 }
 
+/// Each record in bytes, which are compressed: on all threads.
+fn in_bytes(records: &[Record]) -> Vec<Vec<u8>> {
+    records.par_iter().map(Record::to_bytes).collect()
+}
+
 /// Records one after another, each behind its length.
 fn joined(records: &[Record]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for record in records {
-        let record = record.to_bytes();
+    for record in in_bytes(records) {
         bytes.extend((record.len() as u64).to_le_bytes());
         bytes.extend(record);
     }

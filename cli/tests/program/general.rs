@@ -164,6 +164,24 @@ fn files_and_directories_at_fault_are_named() {
 }
 
 #[test]
+fn pixels_in_single_precision_give_the_background_but_for_rounding() {
+    let dir = with_frames(&[]);
+    let background = |precision: &str| {
+        let args = ["--precision", precision, "--json", "--overwrite"];
+        let report = fit(dir.path()).args(args).assert().success();
+        assert_eq!(json(&report.get_output().stdout)["precision"], precision);
+        let model = Model::load(&dir.path().join("models").join(MODEL_NAME)).unwrap();
+        assert_eq!(model.backend.contains("single precision"), precision == "single", "{}", model.backend);
+        let pixels: Vec<usize> = (0..64).collect();
+        model.evaluate(&Cpu::new(), &[0], &pixels, &pixels).unwrap()
+    };
+    let [double, single] = ["double", "single"].map(background);
+    // A logarithm near zero, rounded to single precision, is off by 6e-8 at most; times ln 10.
+    let close = |(a, b): (&f64, &f64)| (a - b).abs() < 1.4e-7 * b;
+    assert!(double != single && single.iter().zip(&double).all(close));
+}
+
+#[test]
 fn from_frames_to_a_model_to_its_background() {
     let dir = with_frames(&["--blown-out-frame", "4"]);
     let here = dir.path();
