@@ -81,7 +81,7 @@ pub enum Precision {
     /// Double precision: the background is exact to 1e-9 of itself or better.
     #[default]
     Double,
-    /// Single precision, that of the frames, in about two thirds of the time: the background is exact to
+    /// Single precision, that of the frames, in about four fifths of the time: the background is exact to
     /// 1e-7 of itself, less than the last digit of a pixel in a frame.
     Single,
 }

@@ -46,7 +46,7 @@ impl From<OnErrorName> for OnError {
 pub(crate) enum PrecisionName {
     /// Backgrounds are exact to a billionth
     Double,
-    /// That of the files, in two thirds of the time: exact to less than a pixel's last digit
+    /// That of the files, in four fifths of the time: exact to less than a pixel's last digit
     Single,
 }
 
