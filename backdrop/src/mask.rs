@@ -2,7 +2,8 @@
 //! a pixel is kept, made from the minimum image (the pixel-wise minimum over the good frames).
 
 use array_api::{Array, Backend};
-use ndarray::{Array2, Axis, Zip, s};
+use ndarray::Array2;
+use rayon::prelude::*;
 
 use crate::error::Result;
 
@@ -46,61 +47,64 @@ impl Masks {
 }
 
 /// True where the gradient is below 25 electrons/s per pixel and the flux below 9e4 electrons/s,
-/// and so for the neighbours above, below, left and right.
+/// and so for the neighbours above, below, left and right. Gradients are those of `numpy.gradient`: central
+/// differences inside, one-sided ones at the ends, zero along an axis of one pixel.
 pub fn star_mask(image: &Array2<f32>) -> Array2<bool> {
-    let [rows, columns] = [gradient(image, 0), gradient(image, 1)];
-    let mut masked = Array2::from_elem(image.raw_dim(), false);
-    Zip::from(&mut masked).and(image).and(&rows).and(&columns).for_each(|masked, &flux, &dy, &dx| {
+    let slope =
+        |(before, after): (f32, f32), apart| if apart == 2 { 0.5 * (after - before) } else { after - before };
+    let masked = by_rows(image, |Rows { above, row, below, apart }, column| {
+        let [left, right] = beside(column, row.len());
+        let dy = slope((above[column], below[column]), apart);
+        let dx = slope((row[left], row[right]), right - left);
         // Written so that NaN is masked.
-        let quiet = dy.hypot(dx) < MAX_GRADIENT && flux < SATURATION;
-        *masked = !quiet;
+        let quiet = dy.hypot(dx) < MAX_GRADIENT && row[column] < SATURATION;
+        !quiet
     });
     grown(&masked).mapv_into(|masked| !masked)
 }
 
 /// A mask with the neighbours above, below, left and right of its pixels.
 pub(crate) fn grown(mask: &Array2<bool>) -> Array2<bool> {
-    let mut grown = mask.clone();
-    for axis in [0, 1] {
-        let length = mask.len_of(Axis(axis));
-        if length < 2 {
-            continue;
-        }
-        let (axis, cut) = (Axis(axis), length - 1);
-        let (head, tail) = (mask.view().split_at(axis, cut).0, mask.view().split_at(axis, 1).1);
-        grown.view_mut().split_at(axis, 1).1.zip_mut_with(&head, |grown, &masked| *grown |= masked);
-        grown.view_mut().split_at(axis, cut).0.zip_mut_with(&tail, |grown, &masked| *grown |= masked);
-    }
-    grown
+    by_rows(mask, |Rows { above, row, below, .. }, column| {
+        let [left, right] = beside(column, row.len());
+        row[column] | above[column] | below[column] | row[left] | row[right]
+    })
 }
 
-/// Differences along an axis: central inside, one-sided at the ends, zero on an axis of one pixel
-/// (`numpy.gradient`).
-fn gradient(image: &Array2<f32>, axis: usize) -> Array2<f32> {
-    let mut result = Array2::zeros(image.raw_dim());
-    let n = image.len_of(Axis(axis));
-    if n < 2 {
-        return result;
-    }
-    // Along rows of the transposed image for axis 0, so that the formula stands once.
-    let (image, mut out) = if axis == 0 {
-        (image.t(), result.view_mut().reversed_axes())
-    } else {
-        (image.view(), result.view_mut())
+/// A row and those beside it; at the first and the last row it stands for the one that is not there.
+struct Rows<'a, T> {
+    above: &'a [T],
+    row: &'a [T],
+    below: &'a [T],
+    /// How many rows the outer two are apart.
+    apart: usize,
+}
+
+/// The columns to the left and to the right, or the column itself at an end.
+fn beside(column: usize, columns: usize) -> [usize; 2] {
+    [column.saturating_sub(1), (column + 1).min(columns - 1)]
+}
+
+/// A mask that has at each pixel what `at` makes of the rows around it and of its column, on all threads.
+fn by_rows<T: Copy + Sync>(
+    image: &Array2<T>,
+    at: impl Fn(Rows<'_, T>, usize) -> bool + Sync,
+) -> Array2<bool> {
+    let (rows, columns) = image.dim();
+    let image = image.as_standard_layout();
+    let mut mask = Array2::from_elem((rows, columns), false);
+    let (Some(pixels), Some(out)) = (image.as_slice(), mask.as_slice_mut()) else {
+        unreachable!("both are in row-major order")
     };
-    Zip::from(out.slice_mut(s![.., 1..n - 1]))
-        .and(image.slice(s![.., 2..]))
-        .and(image.slice(s![.., ..n - 2]))
-        .for_each(|out, &after, &before| *out = 0.5 * (after - before));
-    Zip::from(out.column_mut(0))
-        .and(image.column(1))
-        .and(image.column(0))
-        .for_each(|out, &after, &before| *out = after - before);
-    Zip::from(out.column_mut(n - 1))
-        .and(image.column(n - 1))
-        .and(image.column(n - 2))
-        .for_each(|out, &after, &before| *out = after - before);
-    result
+    out.par_chunks_mut(columns.max(1)).enumerate().for_each(|(number, out)| {
+        let [before, after] = beside(number, rows);
+        let row = |number: usize| &pixels[number * columns..][..columns];
+        let (above, row, below) = (row(before), row(number), row(after));
+        for (column, out) in out.iter_mut().enumerate() {
+            *out = at(Rows { above, row, below, apart: after - before }, column);
+        }
+    });
+    mask
 }
 
 /// True where no saturated pixel is near: neither within three steps of one, nor in the halo of a
@@ -113,33 +117,36 @@ pub fn saturation_mask(image: &Array2<f32>) -> Array2<bool> {
     let saturated = image.mapv(|flux| flux > SATURATION);
     let mut masked = saturated.clone();
     for _ in 0..SATURATION_GROWTH {
-        grow_where_gradient(&mut masked);
+        masked = grown_by_gradient(&masked);
     }
-    for (column, lane) in saturated.columns().into_iter().enumerate() {
-        let mut length = 0;
-        for row in 0..=lane.len() {
-            if lane.get(row) == Some(&true) {
-                length += 1;
-            } else if length > 0 {
-                mask_halo(&mut masked, row as f64 - 0.5 * (length + 1) as f64, column, length);
-                length = 0;
+    // The saturated pixels right above, by column; row by row, as they lie in memory.
+    let mut lengths = vec![0; image.ncols()];
+    for (row, pixels) in saturated.rows().into_iter().enumerate() {
+        for ((column, length), &saturated) in lengths.iter_mut().enumerate().zip(pixels) {
+            if saturated {
+                *length += 1;
+            } else if *length > 0 {
+                mask_halo(&mut masked, row, column, std::mem::take(length));
             }
         }
+    }
+    for (column, &length) in lengths.iter().enumerate() {
+        mask_halo(&mut masked, image.nrows(), column, length);
     }
     masked.mapv_into(|masked| !masked)
 }
 
-/// Masks the pixels where the gradient of the mask, taken as zeros and ones, is not zero.
-fn grow_where_gradient(masked: &mut Array2<bool>) {
-    let values = masked.mapv(|masked| f32::from(u8::from(masked)));
-    let [rows, columns] = [gradient(&values, 0), gradient(&values, 1)];
-    Zip::from(masked).and(&rows).and(&columns).for_each(|masked, &dy, &dx| {
-        *masked |= dy != 0.0 || dx != 0.0;
-    });
+/// A mask and the pixels where its gradient, taken as zeros and ones, is not zero.
+fn grown_by_gradient(mask: &Array2<bool>) -> Array2<bool> {
+    by_rows(mask, |Rows { above, row, below, .. }, column| {
+        let [left, right] = beside(column, row.len());
+        row[column] | (above[column] != below[column]) | (row[left] != row[right])
+    })
 }
 
-/// Masks around a run of `length` saturated pixels centred at `(centre, column)`.
-fn mask_halo(masked: &mut Array2<bool>, centre: f64, column: usize, length: usize) {
+/// Masks around a run of `length` saturated pixels of a column, the last of which is right above row `end`.
+fn mask_halo(masked: &mut Array2<bool>, end: usize, column: usize, length: usize) {
+    let centre = end as f64 - 0.5 * (length + 1) as f64;
     let radius = 0.75 * length as f64;
     if radius <= 1.0 {
         return;

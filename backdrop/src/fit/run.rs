@@ -42,8 +42,10 @@ pub(super) fn run<B: Backend>(
     survey.report(&mut report);
     report.survey_time = start.elapsed();
 
+    let start = Instant::now();
     let masks = Masks::new(&survey.minimum);
     let samples = SamplePixels::draw(&masks, options.sample_pixels, options.seed);
+    report.setup_time = start.elapsed();
     let columns = [options.design1.columns(), options.design2.columns()];
     let room = || {
         let directory = spool_directory(job);
@@ -55,7 +57,7 @@ pub(super) fn run<B: Backend>(
 
     let start = Instant::now();
     let mut fitter = fitter(xp, source, options, &together, (&survey, &masks, &samples), &mut report)?;
-    report.setup_time = start.elapsed();
+    report.setup_time += start.elapsed();
 
     let fit = Fit { source, options, job, together: &together, survey: &survey, samples: &samples };
     let mine = fit.second_pass(&mut fitter, &done, (&mut results, &mut log), &mut report)?;

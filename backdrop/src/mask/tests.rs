@@ -1,3 +1,5 @@
+use ndarray::s;
+
 use super::*;
 
 /// The masks from their definitions, pixel by pixel.
