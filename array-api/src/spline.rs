@@ -370,7 +370,7 @@ impl<B: Backend> SplineOperator<B> {
     /// let y = line.at(&Array::from_slice(&xp, &[0.0, 1.0])?.reshape(&[2, 1])?)?;
     /// let x = line.at(&Array::from_slice(&xp, &[1.0, 2.0, 3.0])?)?;
     /// // The sums of 1, x, y and y x over six points.
-    /// let sums = y.project_kronecker(&x, &Array::ones(&xp, &[2, 3])?)?;
+    /// let sums = y.project_kronecker(&x, &Array::<f64, _>::ones(&xp, &[2, 3])?)?;
     /// assert_eq!(sums.to_vec()?, [6.0, 12.0, 3.0, 6.0]);
     /// # Ok::<(), array_api::Error>(())
     /// ```
