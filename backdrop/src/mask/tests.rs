@@ -72,3 +72,55 @@ fn halos_at_the_edge_stay_inside() {
     assert!(!mask[(0, 0)] && !mask[(29, 5)]);
     assert!(saturation_mask(&Array2::zeros((0, 5))).is_empty());
 }
+
+/// The saturation mask from its definition, pixel by pixel.
+fn plain_saturation_mask(image: &Array2<f32>) -> Array2<bool> {
+    let (rows, columns) = image.dim();
+    let saturated = image.mapv(|flux| flux > 9e4);
+    let mut masked = saturated.clone();
+    for _ in 0..3 {
+        let before = masked.clone();
+        masked = Array2::from_shape_fn((rows, columns), |(r, c)| {
+            let [r0, r1] = [r.saturating_sub(1), (r + 1).min(rows - 1)];
+            let [c0, c1] = [c.saturating_sub(1), (c + 1).min(columns - 1)];
+            before[(r, c)] || before[(r0, c)] != before[(r1, c)] || before[(r, c0)] != before[(r, c1)]
+        });
+    }
+    for column in 0..columns {
+        for first in 0..rows {
+            let starts = saturated[(first, column)] && (first == 0 || !saturated[(first - 1, column)]);
+            let length = (first..rows).take_while(|&row| saturated[(row, column)]).count();
+            let (radius, centre) = (0.75 * length as f64, first as f64 + 0.5 * (length as f64 - 1.0));
+            if !starts || radius <= 1.0 {
+                continue;
+            }
+            for ((r, c), masked) in masked.indexed_iter_mut() {
+                let across = c.abs_diff(column) as f64;
+                let distance = across.hypot(r as f64 - centre);
+                let in_spike = distance < 4.0 * radius && across <= (radius / 2.0).min(15.0).ceil();
+                *masked |= distance < radius || in_spike;
+            }
+        }
+    }
+    masked.mapv(|masked| !masked)
+}
+
+#[test]
+fn the_saturation_mask_is_its_definition() {
+    for (rows, columns) in [(1, 1), (1, 9), (9, 1), (40, 60)] {
+        // Bleed columns of 1, 2, 3 and 6 pixels, one of which ends with the last row.
+        for (first, length, column) in [(0, 1, 0), (2, 2, 0), (11, 3, 20), (34, 6, 45)] {
+            let mut image = Array2::from_elem((rows, columns), 100.0);
+            for row in first..first + length {
+                if let Some(pixel) = image.get_mut((row, column)) {
+                    *pixel = 2e5;
+                }
+            }
+            assert_eq!(
+                saturation_mask(&image),
+                plain_saturation_mask(&image),
+                "{rows} x {columns}, {length}"
+            );
+        }
+    }
+}
