@@ -143,6 +143,24 @@ mod tests {
     }
 
     #[test]
+    fn memory_that_is_given_back_outlasts_an_empty_batch() {
+        let (mut addresses, mut time) = (Vec::new(), Duration::ZERO);
+        let ready = |_: &[usize], pixels: Vec<f32>| Ok(pixels);
+        let batches: [&[usize]; 4] = [&[0], &[1], &[], &[2]];
+        for_each_batch((&source(3), 0..2), &batches, &mut time, ready, |batch| {
+            let (frames, pixels) = batch.whole()?;
+            if frames.is_empty() {
+                return Ok(None);
+            }
+            addresses.push(pixels.as_ptr().addr());
+            Ok(Some(pixels))
+        })
+        .unwrap();
+        // The first frame's is free while the empty batch is read.
+        assert_eq!(addresses[2], addresses[0]);
+    }
+
+    #[test]
     fn frames_that_cannot_be_read_are_left_out_and_named() {
         let mut time = Duration::ZERO;
         let ready = |_: &[usize], pixels: Vec<f32>| Ok(pixels);
