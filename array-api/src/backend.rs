@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use crate::layout::Layout;
 use crate::lazy::Expression;
-use crate::ops::{Binary, Reduction, Unary};
+use crate::ops::{Binary, CountNonzero, Reduction, Unary};
 use crate::{Element, Error, Float, Numeric, Result};
 
 /// A buffer seen through a layout: the input of a primitive.
@@ -145,6 +145,22 @@ pub trait Elementwise: Storage {
     ) -> Result<Self::Buffer<E::Item>>
     where
         Self: Backend;
+
+    /// How many elements of an expression are true, over the trailing `axes` axes; `layouts` as for
+    /// [`evaluate`](Self::evaluate). A backend with no loop for it evaluates the expression first.
+    fn count_true<E: Expression<Self, Item = bool>>(
+        &self,
+        expression: &E,
+        layouts: &[Layout],
+        axes: usize,
+    ) -> Result<Self::Buffer<i64>>
+    where
+        Self: Backend,
+    {
+        let elements = self.evaluate(expression, layouts)?;
+        let layout = Layout::contiguous(layouts.first().map_or(&[], Layout::shape));
+        self.reduce::<bool, CountNonzero>(View { buffer: &elements, layout: &layout }, axes)
+    }
 }
 
 /// Reductions and scans.
@@ -367,8 +383,16 @@ pub trait Splines: Storage {
         rows: Range<usize>,
     ) -> Result<(Self::Buffer<i32>, Self::Buffer<f64>)>;
 
-    /// Adds `sum_k coefficients[batch, k] B_k(x)` over the given rows of the plan to `out`, of
-    /// shape `(batch, rows, columns)`.
+    /// `sum_k coefficients[batch, k] B_k(x)` over the given rows of the plan, of shape
+    /// `(batch, rows, columns)`.
+    fn spline_evaluate(
+        &self,
+        plan: &Self::Plan,
+        rows: Range<usize>,
+        coefficients: View<'_, f64, Self>,
+    ) -> Result<Self::Buffer<f64>>;
+
+    /// Adds [`spline_evaluate`](Self::spline_evaluate) to `out`.
     fn spline_evaluate_add(
         &self,
         plan: &Self::Plan,

@@ -25,6 +25,7 @@ use std::marker::PhantomData;
 use crate::backend::Backend;
 use crate::layout::{Layout, broadcast_shapes};
 use crate::ops::{AsType, Binary, Clip, Each, NanToNum, PARAMETERS, Unary, type_name};
+use crate::statistical::AxisSplit;
 use crate::{Array, Cast, DType, Element, Float, Numeric, Result};
 
 /// What an elementwise expression is made of: arrays, and functions of one or two expressions.
@@ -279,6 +280,7 @@ where
 /// An elementwise expression that is not evaluated yet.
 ///
 /// Its methods are those of [`Array`] by the same names; arrays broadcast.
+#[derive(Clone)]
 pub struct Lazy<E, B> {
     expression: E,
     backend: B,
@@ -312,19 +314,24 @@ impl<B: Backend, E: Expression<B>> Lazy<E, B> {
     /// [`ShapeMismatch`](crate::Error::ShapeMismatch) if the arrays' shapes do not broadcast; too little
     /// memory.
     pub fn eval(&self) -> Result<Array<E::Item, B>> {
+        let (shape, layouts) = self.layouts("eval")?;
+        let buffer = self.backend.evaluate(&self.expression, &layouts)?;
+        Ok(Array::from_buffer(&self.backend, buffer, &shape))
+    }
+
+    /// The shape of the result, and the layouts of all arrays in that shape.
+    fn layouts(&self, operation: &'static str) -> Result<(Vec<usize>, Vec<Layout>)> {
         let mut arrays = Layouts(Vec::new());
         self.expression.visit(&mut arrays);
         let arrays = arrays.0;
         let mut shape = arrays.first().map(|layout| layout.shape().to_vec()).unwrap_or_default();
         for layout in &arrays {
             if layout.shape() != shape {
-                shape = broadcast_shapes(&shape, layout.shape(), "eval")?;
+                shape = broadcast_shapes(&shape, layout.shape(), operation)?;
             }
         }
-        let layouts: Vec<Layout> =
-            arrays.iter().map(|layout| layout.broadcast_to(&shape)).collect::<Result<_>>()?;
-        let buffer = self.backend.evaluate(&self.expression, &layouts)?;
-        Ok(Array::from_buffer(&self.backend, buffer, &shape))
+        let layouts = arrays.iter().map(|layout| layout.broadcast_to(&shape)).collect::<Result<_>>()?;
+        Ok((shape, layouts))
     }
 
     /// The elements converted to type `U`.
@@ -354,6 +361,28 @@ impl<B: Backend, E: Expression<B>> Lazy<E, B> {
         E::Item: Float,
     {
         self.map(NanToNum { nan, posinf, neginf })
+    }
+}
+
+impl<B: Backend, E: Expression<B, Item = bool>> Lazy<E, B> {
+    /// The number of elements that are true over some axes, which stay with length 1 if `keepdims`.
+    ///
+    /// ```
+    /// # use array_api::{Array, Cpu};
+    /// let x = Array::from_slice(&Cpu::new(), &[1.0, f64::NAN, -2.0, 0.5])?.reshape(&[2, 2])?;
+    /// let positive = x.lazy().greater_scalar(0.0).count_nonzero_axes(&[1], false)?;
+    /// assert_eq!(positive.to_vec()?, [1, 1]);
+    /// # Ok::<(), array_api::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`eval`](Self::eval); those of [`Array::count_nonzero_axes`] for axes that there are not.
+    pub fn count_nonzero_axes(&self, axes: &[isize], keepdims: bool) -> Result<Array<i64, B>> {
+        let (shape, layouts) = self.layouts("count_nonzero")?;
+        let split = AxisSplit::new(&shape, axes, "count_nonzero")?;
+        let layouts: Vec<Layout> = layouts.iter().map(|layout| layout.permute(&split.order)).collect();
+        let buffer = self.backend.count_true(&self.expression, &layouts, split.reduced)?;
+        Ok(Array::from_buffer(&self.backend, buffer, &split.result_shape(keepdims)))
     }
 }
 

@@ -319,10 +319,10 @@ impl<B: Backend> SplineOperator<B> {
     /// `A c`: the splines with the given coefficients, of shape `(..., functions)`, at the points;
     /// the result has the shape `(..., points)`.
     pub fn evaluate(&self, coefficients: &Array<f64, B>) -> Result<Array<f64, B>> {
-        let (batch, _) = self.batch_of(coefficients.shape(), &[self.functions], "evaluate")?;
-        let mut out = Array::zeros(&self.backend, &[batch, &self.shape].concat())?;
-        self.evaluate_add(coefficients, &mut out)?;
-        Ok(out)
+        let (batch, count) = self.batch_of(coefficients.shape(), &[self.functions], "evaluate")?;
+        let folded = coefficients.reshape(&[count, self.functions])?;
+        let buffer = self.backend.spline_evaluate(&self.plan, self.rows.clone(), folded.view())?;
+        Ok(Array::from_buffer(&self.backend, buffer, &[batch, &self.shape].concat()))
     }
 
     /// Adds [`SplineOperator::evaluate`] to `out`.

@@ -44,16 +44,16 @@ impl<T: Element, B: Backend> Array<T, B> {
 }
 
 /// Which axes are kept and which are reduced.
-struct AxisSplit {
+pub(crate) struct AxisSplit {
     /// Kept axes, then reduced ones.
-    order: Vec<usize>,
-    reduced: usize,
+    pub(crate) order: Vec<usize>,
+    pub(crate) reduced: usize,
     is_reduced: Vec<bool>,
     shape: Vec<usize>,
 }
 
 impl AxisSplit {
-    fn new(shape: &[usize], axes: &[isize], operation: &'static str) -> Result<Self> {
+    pub(crate) fn new(shape: &[usize], axes: &[isize], operation: &'static str) -> Result<Self> {
         let mut is_reduced = vec![false; shape.len()];
         for &axis in axes {
             let index = normalize_axis(axis, shape.len(), operation)?;
@@ -69,7 +69,7 @@ impl AxisSplit {
         Ok(Self { order, reduced: reduced.len(), is_reduced, shape: shape.to_vec() })
     }
 
-    fn result_shape(&self, keepdims: bool) -> Vec<usize> {
+    pub(crate) fn result_shape(&self, keepdims: bool) -> Vec<usize> {
         self.shape
             .iter()
             .zip(&self.is_reduced)

@@ -18,7 +18,7 @@ use crate::{Element, Result};
 const BLOCK: usize = 512;
 
 /// Elements that one thread handles at a time.
-const GRAIN: usize = 32 * 1024;
+pub(super) const GRAIN: usize = 32 * 1024;
 
 /// A stretch of the innermost axis: where it begins in the result and in each operand.
 pub(super) struct Run<'a> {
@@ -368,6 +368,15 @@ impl Elementwise for Cpu {
         layouts: &[Layout],
     ) -> Result<CpuBuffer<E::Item>> {
         super::expression::evaluate(expression, layouts)
+    }
+
+    fn count_true<E: Expression<Self, Item = bool>>(
+        &self,
+        expression: &E,
+        layouts: &[Layout],
+        axes: usize,
+    ) -> Result<CpuBuffer<i64>> {
+        Ok(super::expression::count_true(expression, layouts, axes))
     }
 }
 

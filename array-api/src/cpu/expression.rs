@@ -1,9 +1,12 @@
 //! Expressions in one loop each: neighbouring elements of all arrays are a block, made in vectors.
 
-use pulp::{Arch, Simd, WithSimd};
+use std::ops::Range;
 
-use super::elementwise::{for_each_run, over_output};
-use super::{Cpu, CpuBuffer};
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::elementwise::{GRAIN, Run, for_each_run, over_output};
+use super::{Cpu, CpuBuffer, parallel};
 use crate::layout::Layout;
 use crate::lazy::{self, BLOCK, Expression, Reader};
 use crate::{Array, Element, Result};
@@ -115,6 +118,76 @@ impl<E: Expression<Cpu>> WithSimd for EvaluateKernel<'_, E> {
             }
         }
     }
+}
+
+/// Counts what is true in a run.
+struct CountKernel<'a, E> {
+    expression: &'a E,
+    positions: &'a [usize],
+    strides: &'a [isize],
+    len: usize,
+}
+
+impl<E: Expression<Cpu, Item = bool>> WithSimd for CountKernel<'_, E> {
+    type Output = i64;
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> i64 {
+        let Self { expression, positions, strides, len } = self;
+        let mut room = E::room();
+        let in_place = strides.iter().all(|&stride| stride == 1);
+        let mut count = 0;
+        for done in (0..len).step_by(BLOCK) {
+            let len = BLOCK.min(len - done);
+            if in_place && len == BLOCK {
+                let blocks = expression.blocks(&mut InPlace { positions: positions.iter(), done }, &mut room);
+                let mut found = 0_u32;
+                for i in 0..BLOCK {
+                    found += u32::from(E::element::<InPlace>(&blocks, i));
+                }
+                count += i64::from(found);
+                continue;
+            }
+            let places = positions.iter().zip(strides);
+            let blocks = expression.blocks(&mut Gathered { places, done, len }, &mut room);
+            count += (0..len).map(|i| i64::from(E::element::<Gathered>(&blocks, i))).sum::<i64>();
+        }
+        count
+    }
+}
+
+/// How many elements of an expression are true, over the trailing `axes` axes.
+pub(super) fn count_true<E: Expression<Cpu, Item = bool>>(
+    expression: &E,
+    layouts: &[Layout],
+    axes: usize,
+) -> CpuBuffer<i64> {
+    let shape = layouts.first().map_or(&[][..], Layout::shape);
+    let kept: usize = shape[..shape.len() - axes].iter().product();
+    let each: usize = shape[shape.len() - axes..].iter().product();
+    let layouts = Layout::collapse_all(&layouts.iter().collect::<Vec<_>>());
+    let strides: Vec<isize> =
+        layouts.iter().map(|layout| layout.strides().last().copied().unwrap_or(1)).collect();
+    let count = |range: Range<usize>| {
+        let mut count = 0;
+        for_each_run(&layouts, range, &mut |Run { positions, len, .. }| {
+            count += Arch::new().dispatch(CountKernel { expression, positions, strides: &strides, len });
+        });
+        count
+    };
+    let of_entry = |entry: usize| {
+        let (start, end) = (entry * each, (entry + 1) * each);
+        if !parallel(each) {
+            return count(start..end);
+        }
+        let parts = (0..each.div_ceil(GRAIN)).into_par_iter();
+        parts.map(|part| start + part * GRAIN).map(|at| count(at..end.min(at + GRAIN))).sum()
+    };
+    let counts: Vec<i64> = if parallel(kept * each) && !parallel(each) {
+        (0..kept).into_par_iter().map(of_entry).collect()
+    } else {
+        (0..kept).map(of_entry).collect()
+    };
+    CpuBuffer::from(counts)
 }
 
 /// The elements of an expression in row-major order.

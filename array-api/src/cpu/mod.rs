@@ -20,7 +20,7 @@ use rayon::prelude::*;
 
 use crate::backend::{Backend, Creation, Storage, Tile, View, check_tile};
 use crate::layout::Layout;
-use crate::{Array, Element, Result};
+use crate::{Array, Element, Result, s};
 
 pub use buffer::CpuBuffer;
 
@@ -31,10 +31,13 @@ pub use buffer::CpuBuffer;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cpu;
 
-/// Working set of a tile: a little more than what a core's second-level cache holds. Larger tiles have fewer partial
+/// Working set of an image's part of a tile: a little more than what a core's second-level cache holds. Larger tiles have fewer partial
 /// sums, smaller ones stay in faster memory; the best size was found by measuring (`cargo bench -p backdrop --bench
 /// frame`).
 const TILE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Images whose rows are in a tile together: splines take in one go what is the same for all of them.
+const IMAGES: usize = 2;
 
 /// Operations on fewer elements than this stay on the calling thread.
 const PARALLEL_THRESHOLD: usize = 64 * 1024;
@@ -104,12 +107,13 @@ impl Storage for Cpu {
                 .map(|start| Tile { batch: start..batch.min(start + images), rows: 0..rows })
                 .collect();
         }
-        // The same rows of all images one after another: what the images share stays in the cache.
+        // The same rows of all images, some at a time: what the images share stays in the cache.
         (0..rows)
             .step_by(height)
             .flat_map(|start| {
                 let rows = start..rows.min(start + height);
-                (0..batch).map(move |entry| Tile { batch: entry..entry + 1, rows: rows.clone() })
+                let starts = (0..batch).step_by(IMAGES);
+                starts.map(move |entry| Tile { batch: entry..batch.min(entry + IMAGES), rows: rows.clone() })
             })
             .collect()
     }
@@ -123,7 +127,9 @@ impl Storage for Cpu {
         // In groups, so that the partial results of a long list of tiles need not all exist at once.
         for group in tiles.chunks(256) {
             // All results are kept, errors too: the first tile's is reported, whichever came first.
-            let partial: Vec<_> = group.par_iter().map(|tile| buffer::in_tile(|| f(tile))).collect();
+            // Tile by tile, so that no thread waits for long at the end.
+            let tiles = group.par_iter().with_max_len(1);
+            let partial: Vec<_> = tiles.map(|tile| buffer::in_tile(|| f(tile))).collect();
             let partial: Vec<_> = partial.into_iter().collect::<Result<_>>()?;
             for (tile, part) in group.iter().zip(&partial) {
                 check_tile(part.len(), tile.batch.len() * width)?;
@@ -147,32 +153,39 @@ impl Storage for Cpu {
     {
         let [batch, rows, width] = shape;
         let mut out = CpuBuffer::unspecified(batch * rows * width)?;
-        // Tiles of one batch entry each, or of all rows, are neighbouring pieces of the result, in the order
-        // of entries and rows.
-        let mut order: Vec<usize> = (0..tiles.len()).collect();
-        order.sort_by_key(|&index| (tiles[index].batch.start, tiles[index].rows.start));
-        let mut pieces: Vec<_> = tiles.iter().map(|tile| (tile, [].as_mut_slice())).collect();
+        let covered = tiles.iter().map(|tile| tile.batch.len() * tile.rows.len() * width).sum();
+        check_tile(covered, out.len())?;
+        // For each tile a piece of the result for each of its entries: neighbours in the order of entries
+        // and rows.
+        let mut pieces: Vec<(&Tile, Vec<&mut [T]>)> = tiles.iter().map(|tile| (tile, Vec::new())).collect();
+        let mut order: Vec<(usize, usize, usize)> = tiles
+            .iter()
+            .enumerate()
+            .flat_map(|(index, tile)| tile.batch.clone().map(move |entry| (entry, tile.rows.start, index)))
+            .collect();
+        order.sort_unstable();
         let mut rest = &mut out[..];
-        for index in order {
-            let tile = &tiles[index];
-            if tile.rows != (0..rows) {
-                check_tile(tile.batch.len(), 1)?;
-            }
-            let (piece, after) = rest.split_at_mut(tile.batch.len() * tile.rows.len() * width);
-            pieces[index].1 = piece;
+        for (.., index) in order {
+            let len = tiles[index].rows.len() * width;
+            let (piece, after) = rest.split_at_mut(len);
+            pieces[index].1.push(piece);
             rest = after;
         }
-        check_tile(rest.len(), 0)?;
-        let run = |(tile, piece): (&Tile, &mut [T])| {
+        let run = |(tile, pieces): (&Tile, Vec<&mut [T]>)| {
             buffer::in_tile(|| {
                 let part = f(tile)?;
-                check_tile(part.len(), piece.len())?;
-                elementwise::gather(part.view(), piece);
+                let len = tile.rows.len() * width;
+                check_tile(part.len(), pieces.len() * len)?;
+                let part = part.reshape(&[pieces.len(), len])?;
+                for (entry, piece) in pieces.into_iter().enumerate() {
+                    elementwise::gather(part.slice(s![entry])?.view(), piece);
+                }
                 Ok(())
             })
         };
         // The first tile's error, whichever came first.
-        let error = pieces.into_par_iter().filter_map(|piece| run(piece).err()).find_first(|_| true);
+        let pieces = pieces.into_par_iter().with_max_len(1);
+        let error = pieces.filter_map(|piece| run(piece).err()).find_first(|_| true);
         error.map_or(Ok(()), Err)?;
         Ok(out)
     }

@@ -5,10 +5,18 @@
 //! of the interval: evaluating it is a Horner scheme, projecting onto the basis needs the moments
 //! `sum f s^p` only.
 
+mod evaluate;
+mod kronecker;
+mod project;
+mod vectors;
+
 use std::ops::Range;
 
-use pulp::bytemuck::cast_slice;
 use pulp::{Arch, Simd, WithSimd};
+
+use evaluate::{evaluate, evaluate_add};
+use kronecker::project_kronecker;
+use project::project;
 
 use super::{Cpu, CpuBuffer, contiguous};
 use crate::backend::{Splines, View};
@@ -47,341 +55,6 @@ impl SplinePlan {
     fn polynomial(&self, interval: usize, j: usize) -> &[f64] {
         let terms = self.basis.degree() + 1;
         &self.basis.coefficients()[(interval * terms + j) * terms..][..terms]
-    }
-}
-
-/// Calls a function of a [`Simd`] whose second parameter is how many of its vectors make up [`LANES`].
-macro_rules! with_vectors {
-    ($function:ident::<$($parameter:ident),+>($simd:ident, $arguments:expr)) => {
-        match LANES / <S as Simd>::F64_LANES {
-            1 => $function::<S, $($parameter,)+ 1>($simd, $arguments),
-            2 => $function::<S, $($parameter,)+ 2>($simd, $arguments),
-            4 => $function::<S, $($parameter,)+ 4>($simd, $arguments),
-            _ => $function::<S, $($parameter,)+ LANES>($simd, $arguments),
-        }
-    };
-}
-
-/// Vectors of the numbers in [`LANES`] places.
-#[inline(always)]
-fn load<S: Simd, const N: usize>(numbers: &[f64; LANES]) -> [S::f64s; N] {
-    let (vectors, _) = S::as_simd_f64s(numbers);
-    std::array::from_fn(|n| vectors[n])
-}
-
-/// Writes vectors to [`LANES`] places.
-#[inline(always)]
-fn store<S: Simd, const N: usize>(vectors: [S::f64s; N], out: &mut [f64; LANES]) {
-    let (to, _) = S::as_mut_simd_f64s(out);
-    to.iter_mut().zip(vectors).for_each(|(to, vector)| *to = vector);
-}
-
-/// Vectors of the numbers in [`LANES`] places, in double precision.
-#[inline(always)]
-fn load_wide<S: Simd, T: Float, const N: usize>(numbers: &[T; LANES]) -> [S::f64s; N] {
-    load::<S, N>(&T::in_f64(numbers))
-}
-
-/// [`LANES`] numbers of a row; zeros stand for those behind its end.
-#[inline(always)]
-fn window<T: Float>(row: &[T], at: usize) -> [T; LANES] {
-    match row[at..].first_chunk() {
-        Some(numbers) => *numbers,
-        None => {
-            let mut numbers = [T::ZERO; LANES];
-            numbers[..row.len() - at].copy_from_slice(&row[at..]);
-            numbers
-        }
-    }
-}
-
-/// Vectors with the first `count` places set.
-#[inline(always)]
-fn first_places<S: Simd, const N: usize>(simd: S, count: usize) -> [S::m64s; N] {
-    const PLACES: [f64; LANES] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
-    let count = simd.splat_f64s(count as f64);
-    load::<S, N>(&PLACES).map(|place| simd.less_than_f64s(place, count))
-}
-
-/// Adds to each `sums[p]` what the points of a run, a part of a row, have of `f (x - centre)^p`.
-#[inline(always)]
-fn add_run<S: Simd, T: Float, const TERMS: usize, const N: usize>(
-    simd: S,
-    sums: &mut [[S::f64s; N]; TERMS],
-    x: &[f64],
-    f: &[T],
-    run: Range<usize>,
-    centre: f64,
-) {
-    let centre = simd.splat_f64s(centre);
-    // A copy, which stays in registers.
-    let mut total = *sums;
-    let mut add = |x: [S::f64s; N], f: [S::f64s; N]| {
-        for n in 0..N {
-            let s = simd.sub_f64s(x[n], centre);
-            let mut power = s;
-            total[0][n] = simd.add_f64s(total[0][n], f[n]);
-            for sum in &mut total[1..] {
-                sum[n] = simd.mul_add_f64s(f[n], power, sum[n]);
-                power = simd.mul_f64s(power, s);
-            }
-        }
-    };
-    let whole = f[run.clone()].as_chunks::<LANES>().0;
-    for (x, f) in x[run.clone()].as_chunks::<LANES>().0.iter().zip(whole) {
-        add(load::<S, N>(x), load_wide::<S, T, N>(f));
-    }
-    let rest = run.len() % LANES;
-    if rest > 0 {
-        let (inside, at) = (first_places::<S, N>(simd, rest), run.end - rest);
-        let (x, f) = (load::<S, N>(&window(x, at)), load_wide::<S, T, N>(&window(f, at)));
-        // What follows the run is as nothing at the middle, even where it is not finite.
-        let x = std::array::from_fn(|n| simd.select_f64s(inside[n], x[n], centre));
-        let f = std::array::from_fn(|n| simd.select_f64s(inside[n], f[n], simd.splat_f64s(0.0)));
-        add(x, f);
-    }
-    *sums = total;
-}
-
-/// The sum of [`LANES`] numbers, in pairs.
-#[inline(always)]
-fn total(s: &[f64]) -> f64 {
-    ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
-}
-
-/// Adds to the functions of an interval what the moments there make of them.
-#[inline(always)]
-fn add_products<const TERMS: usize>(
-    out: &mut [f64],
-    plan: &SplinePlan,
-    interval: usize,
-    moments: &[f64; TERMS],
-) {
-    for (j, sum) in out[interval..interval + TERMS].iter_mut().enumerate() {
-        let polynomial = plan.polynomial(interval, j);
-        *sum += polynomial.iter().zip(moments).map(|(c, m)| c * m).sum::<f64>();
-    }
-}
-
-/// Adds to `out` the sums of `f`, of some rows of a plan, times each basis function.
-///
-/// A sum of `f s^p` is [`LANES`] partial sums of every eighth point of each run, over all rows, which
-/// are added up in pairs at the end. The compiler makes no vectors of this by itself.
-struct Project<'a, T, const TERMS: usize> {
-    plan: &'a SplinePlan,
-    rows: Range<usize>,
-    f: &'a [T],
-    out: &'a mut [f64],
-}
-
-impl<T: Float, const TERMS: usize> WithSimd for Project<'_, T, TERMS> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        with_vectors!(project_with::<T, TERMS>(simd, self));
-    }
-}
-
-#[inline(always)]
-fn project_with<S: Simd, T: Float, const TERMS: usize, const N: usize>(
-    simd: S,
-    kernel: Project<'_, T, TERMS>,
-) {
-    let Project { plan, rows, f, out } = kernel;
-    let intervals = plan.basis.centres().len();
-    let mut sums = vec![[[simd.splat_f64s(0.0); N]; TERMS]; intervals];
-    for (row, f) in rows.zip(f.chunks(plan.columns)) {
-        let (x, runs) = plan.row(row);
-        for run in runs {
-            let (span, interval) = (run.start as usize..run.end as usize, run.interval as usize);
-            add_run(simd, &mut sums[interval], x, f, span, plan.basis.centres()[interval]);
-        }
-    }
-    for (interval, sums) in sums.iter().enumerate() {
-        add_products(out, plan, interval, &sums.each_ref().map(|sum| total(cast_slice(sum))));
-    }
-}
-
-/// Adds to `out`, some rows of a plan, the spline with these coefficients.
-struct EvaluateAdd<'a, const TERMS: usize> {
-    plan: &'a SplinePlan,
-    rows: Range<usize>,
-    coefficients: &'a [f64],
-    out: &'a mut [f64],
-}
-
-impl<const TERMS: usize> WithSimd for EvaluateAdd<'_, TERMS> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        with_vectors!(evaluate_add_with::<TERMS>(simd, self));
-    }
-}
-
-#[inline(always)]
-fn evaluate_add_with<S: Simd, const TERMS: usize, const N: usize>(simd: S, kernel: EvaluateAdd<'_, TERMS>) {
-    let EvaluateAdd { plan, rows, coefficients, out } = kernel;
-    // Of each interval, in powers of the distance from its middle.
-    let mut polynomials = vec![[0.0; TERMS]; plan.basis.centres().len()];
-    for (interval, c) in polynomials.iter_mut().enumerate() {
-        for (j, weight) in coefficients[interval..interval + TERMS].iter().enumerate() {
-            for (c, p) in c.iter_mut().zip(plan.polynomial(interval, j)) {
-                *c += weight * p;
-            }
-        }
-    }
-    for (row, out) in rows.zip(out.chunks_mut(plan.columns)) {
-        let (x, runs) = plan.row(row);
-        for run in runs {
-            let (span, interval) = (run.start as usize..run.end as usize, run.interval as usize);
-            let centre = simd.splat_f64s(plan.basis.centres()[interval]);
-            let c = polynomials[interval].map(|c| simd.splat_f64s(c));
-            let sum = |x: [S::f64s; N], before: [S::f64s; N]| -> [S::f64s; N] {
-                std::array::from_fn(|n| {
-                    let s = simd.sub_f64s(x[n], centre);
-                    let mut value = c[TERMS - 1];
-                    for p in (0..TERMS - 1).rev() {
-                        value = simd.mul_add_f64s(value, s, c[p]);
-                    }
-                    simd.add_f64s(before[n], value)
-                })
-            };
-            let whole = out[span.clone()].as_chunks_mut::<LANES>().0;
-            for (out, x) in whole.iter_mut().zip(x[span.clone()].as_chunks::<LANES>().0) {
-                store::<S, N>(sum(load::<S, N>(x), load::<S, N>(out)), out);
-            }
-            let rest = span.len() % LANES;
-            if rest > 0 {
-                let (inside, at) = (first_places::<S, N>(simd, rest), span.end - rest);
-                let before = load::<S, N>(&window(out, at));
-                let after = sum(load::<S, N>(&window(x, at)), before);
-                let mut merged = [0.0; LANES];
-                let vectors = std::array::from_fn(|n| simd.select_f64s(inside[n], after[n], before[n]));
-                store::<S, N>(vectors, &mut merged);
-                let out = &mut out[at..];
-                match out.first_chunk_mut::<LANES>() {
-                    Some(out) => *out = merged,
-                    None => out.copy_from_slice(&merged[..out.len()]),
-                }
-            }
-        }
-    }
-}
-
-/// Adds to `out` the sums of `f`, of some rows of a plan, times the products of functions of both.
-///
-/// Rows between the same two knots are combined first: each of their functions then needs one pass over
-/// the columns.
-struct ProjectKronecker<'a, T, const TERMS: usize> {
-    rows: &'a SplinePlan,
-    range: Range<usize>,
-    columns: &'a SplinePlan,
-    f: &'a [T],
-    out: &'a mut [f64],
-}
-
-impl<T: Float, const TERMS: usize> WithSimd for ProjectKronecker<'_, T, TERMS> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        with_vectors!(project_kronecker_with::<T, TERMS>(simd, self));
-    }
-}
-
-#[inline(always)]
-fn project_kronecker_with<S: Simd, T: Float, const TERMS: usize, const N: usize>(
-    simd: S,
-    kernel: ProjectKronecker<'_, T, TERMS>,
-) {
-    let ProjectKronecker { rows, range, columns, f, out } = kernel;
-    let (x, runs) = columns.row(0);
-    let (outer_terms, inner, width) = (rows.basis.degree() + 1, columns.basis.functions(), columns.columns);
-    let interval_of = |row: usize| rows.row(row).1[0].interval as usize;
-    let mut combined = vec![0.0; outer_terms * width];
-    let mut first = range.start;
-    while first < range.end {
-        let outer = interval_of(first);
-        let group = (first..range.end).take_while(|&row| interval_of(row) == outer).count();
-        let f = &f[(first - range.start) * width..][..group * width];
-        let distances = (first..first + group).map(|row| rows.row(row).0[0] - rows.basis.centres()[outer]);
-        let distances: Vec<f64> = distances.collect();
-        let value = |j: usize, s: f64| rows.polynomial(outer, j).iter().rev().fold(0.0, |sum, c| sum * s + c);
-        for (four, combined) in combined.chunks_mut(TOGETHER * width).enumerate() {
-            let value = |j: usize, s: f64| value(four * TOGETHER + j, s);
-            match combined.len() / width {
-                1 => combine::<S, T, 1>(simd, f, &distances, value, combined),
-                2 => combine::<S, T, 2>(simd, f, &distances, value, combined),
-                3 => combine::<S, T, 3>(simd, f, &distances, value, combined),
-                _ => combine::<S, T, TOGETHER>(simd, f, &distances, value, combined),
-            }
-        }
-        for (j, f) in combined.chunks_exact(width).enumerate() {
-            let out = &mut out[(outer + j) * inner..][..inner];
-            for run in runs {
-                let (span, interval) = (run.start as usize..run.end as usize, run.interval as usize);
-                let mut sums = [[simd.splat_f64s(0.0); N]; TERMS];
-                let centre = columns.basis.centres()[interval];
-                add_run(simd, &mut sums, x, f, span, centre);
-                add_products(out, columns, interval, &sums.each_ref().map(|sum| total(cast_slice(sum))));
-            }
-        }
-        first += group;
-    }
-}
-
-/// The first two vectors of numbers, which are `N` in all, in double precision.
-#[inline(always)]
-fn two_vectors<S: Simd, T: Float, const N: usize>(numbers: &[T]) -> [S::f64s; 2] {
-    let Some(numbers) = numbers.first_chunk::<N>() else { unreachable!("a block has two vectors") };
-    let numbers = T::in_f64(numbers);
-    let (vectors, _) = S::as_simd_f64s(&numbers);
-    [vectors[0], vectors[1]]
-}
-
-/// Functions that rows are multiplied by at once: their sums stay in registers.
-const TOGETHER: usize = 4;
-
-/// For each `j` the sum of the rows of `f` times `value(j, distance)`, row after row.
-#[inline(always)]
-fn combine<S: Simd, T: Float, const FUNCTIONS: usize>(
-    simd: S,
-    f: &[T],
-    distances: &[f64],
-    value: impl Fn(usize, f64) -> f64,
-    out: &mut [f64],
-) {
-    let width = out.len() / FUNCTIONS;
-    let values: Vec<[f64; FUNCTIONS]> =
-        distances.iter().map(|&s| std::array::from_fn(|j| value(j, s))).collect();
-    let block = 2 * S::F64_LANES;
-    let whole = width - width % block;
-    for start in (0..whole).step_by(block) {
-        let mut sums = [[simd.splat_f64s(0.0); 2]; FUNCTIONS];
-        for (row, values) in f.chunks_exact(width).zip(&values) {
-            let numbers = &row[start..start + block];
-            let vectors = match S::F64_LANES {
-                8 => two_vectors::<S, T, 16>(numbers),
-                4 => two_vectors::<S, T, 8>(numbers),
-                2 => two_vectors::<S, T, 4>(numbers),
-                _ => two_vectors::<S, T, 2>(numbers),
-            };
-            for (sums, &value) in sums.iter_mut().zip(values) {
-                let value = simd.splat_f64s(value);
-                for (sum, vector) in sums.iter_mut().zip(vectors) {
-                    *sum = simd.mul_add_f64s(vector, value, *sum);
-                }
-            }
-        }
-        for (out, sums) in out.chunks_exact_mut(width).zip(&sums) {
-            out[start..start + block].copy_from_slice(cast_slice(sums));
-        }
-    }
-    for column in whole..width {
-        for (j, out) in out.chunks_exact_mut(width).enumerate() {
-            let products = f.chunks_exact(width).zip(&values);
-            out[column] =
-                products.fold(0.0, |sum, (row, values)| Float::to_f64(row[column]).mul_add(values[j], sum));
-        }
     }
 }
 
@@ -426,29 +99,6 @@ fn design<const TERMS: usize>(
 ) {
     let (columns, values) = (columns.as_chunks_mut().0, values.as_chunks_mut().0);
     Arch::new().dispatch(Design::<TERMS> { plan, rows: rows.clone(), columns, values });
-}
-
-fn project_kronecker<T: Float, const TERMS: usize>(
-    rows: &SplinePlan,
-    range: &Range<usize>,
-    columns: &SplinePlan,
-    f: &[T],
-    out: &mut [f64],
-) {
-    Arch::new().dispatch(ProjectKronecker::<T, TERMS> { rows, range: range.clone(), columns, f, out });
-}
-
-fn project<T: Float, const TERMS: usize>(plan: &SplinePlan, rows: &Range<usize>, f: &[T], out: &mut [f64]) {
-    Arch::new().dispatch(Project::<T, TERMS> { plan, rows: rows.clone(), f, out });
-}
-
-fn evaluate_add<const TERMS: usize>(
-    plan: &SplinePlan,
-    rows: &Range<usize>,
-    coefficients: &[f64],
-    out: &mut [f64],
-) {
-    Arch::new().dispatch(EvaluateAdd::<TERMS> { plan, rows: rows.clone(), coefficients, out });
 }
 
 /// Calls a function with the number of terms of a degree, at most [`crate::spline::MAX_DEGREE`],
@@ -524,6 +174,20 @@ impl Splines for Cpu {
         Ok((indices, data))
     }
 
+    fn spline_evaluate(
+        &self,
+        plan: &SplinePlan,
+        rows: Range<usize>,
+        coefficients: View<'_, f64, Self>,
+    ) -> Result<CpuBuffer<f64>> {
+        let mut out = CpuBuffer::unspecified(coefficients.layout.shape()[0] * rows.len() * plan.columns)?;
+        if !out.is_empty() {
+            let coefficients = contiguous(coefficients);
+            with_terms!(plan.basis.degree(), evaluate(plan, &rows, &coefficients, &mut out));
+        }
+        Ok(out)
+    }
+
     fn spline_evaluate_add(
         &self,
         plan: &SplinePlan,
@@ -532,7 +196,6 @@ impl Splines for Cpu {
         out: &mut CpuBuffer<f64>,
         layout: &Layout,
     ) -> Result<()> {
-        let size = rows.len() * plan.columns;
         if layout.is_empty() {
             return Ok(());
         }
@@ -540,13 +203,14 @@ impl Splines for Cpu {
         let Some(range) = layout.contiguous_range() else {
             // A strided target: evaluate into a copy of it.
             let mut copy = contiguous(View { buffer: out, layout }).into_owned();
-            evaluate_batch(plan, &rows, &coefficients, &mut copy, size);
+            with_terms!(plan.basis.degree(), evaluate_add(plan, &rows, &coefficients, &mut copy));
             let source = Layout::contiguous(layout.shape());
             let copy = CpuBuffer::from(copy);
             super::elementwise::scatter(View { buffer: &copy, layout: &source }, out, layout);
             return Ok(());
         };
-        evaluate_batch(plan, &rows, &coefficients, &mut out[range], size);
+        let out = &mut out[range];
+        with_terms!(plan.basis.degree(), evaluate_add(plan, &rows, &coefficients, out));
         Ok(())
     }
 
@@ -563,10 +227,7 @@ impl Splines for Cpu {
         if f.is_empty() {
             return Ok(out);
         }
-        let size = rows.len() * plan.columns;
-        for (f, out) in f.chunks(size).zip(out.chunks_mut(functions)) {
-            with_terms!(plan.basis.degree(), project::<T>(plan, &rows, f, out));
-        }
+        with_terms!(plan.basis.degree(), project::<T>(plan, &rows, &f, &mut out));
         Ok(out)
     }
 
@@ -587,18 +248,5 @@ impl Splines for Cpu {
             with_terms!(columns.basis.degree(), project_kronecker::<T>(plan, &rows, columns, f, out));
         }
         Ok(out)
-    }
-}
-
-fn evaluate_batch(
-    plan: &SplinePlan,
-    rows: &Range<usize>,
-    coefficients: &[f64],
-    out: &mut [f64],
-    size: usize,
-) {
-    let functions = plan.basis.functions();
-    for (coefficients, out) in coefficients.chunks(functions).zip(out.chunks_mut(size)) {
-        with_terms!(plan.basis.degree(), evaluate_add(plan, rows, coefficients, out));
     }
 }

@@ -320,6 +320,19 @@ impl Splines for Cuda {
         Ok((indices, data))
     }
 
+    fn spline_evaluate(
+        &self,
+        plan: &SplinePlan,
+        rows: Range<usize>,
+        coefficients: View<'_, f64, Self>,
+    ) -> Result<CudaBuffer<f64>> {
+        let shape = [coefficients.layout.shape()[0], rows.len(), plan.columns];
+        let layout = Layout::contiguous(&shape);
+        let mut out = CudaBuffer::zeros(&self.0, layout.len())?;
+        self.spline_evaluate_add(plan, rows, coefficients, &mut out, &layout)?;
+        Ok(out)
+    }
+
     fn spline_evaluate_add(
         &self,
         plan: &SplinePlan,

@@ -82,7 +82,20 @@ impl<B: Backend> Factor<B> {
         }
     }
 
-    /// Adds `C B^T` for `c` of shape (frames, rows, functions) to `out` (frames, rows, places).
+    /// `C B^T` for `c` of shape (frames, rows, functions), of shape (frames, rows, places).
+    fn evaluate(&self, c: &Array<f64, B>) -> Result<Array<f64, B>> {
+        match &self.operator {
+            Operator::Polynomials(operator) => Ok(operator.evaluate(c)?),
+            Operator::Selection { .. } => {
+                let places = self.matrix.shape()[0];
+                let mut out = Array::zeros(c.backend(), &[c.shape()[0], c.shape()[1], places])?;
+                self.evaluate_add(c, &mut out)?;
+                Ok(out)
+            }
+        }
+    }
+
+    /// Adds [`evaluate`](Self::evaluate) to `out`.
     fn evaluate_add(&self, c: &Array<f64, B>, out: &mut Array<f64, B>) -> Result<()> {
         match &self.operator {
             Operator::Polynomials(operator) => Ok(operator.evaluate_add(c, out)?),
@@ -117,15 +130,24 @@ impl<B: Backend> Kronecker<B> {
         Ok(weights.reshape(&[f.shape()[0], outer * inner])?)
     }
 
-    /// Adds `A w` over some rows to `out`; `w` has shape (frames, functions).
+    /// `A w` over some rows; `w` has shape (frames, functions).
+    pub(super) fn evaluate(&self, w: &Array<f64, B>, rows: Range<usize>) -> Result<Array<f64, B>> {
+        self.column.evaluate(&self.of_columns(w, rows)?)
+    }
+
+    /// Adds [`evaluate`](Self::evaluate) to `out`.
     pub(super) fn evaluate_add(
         &self,
         w: &Array<f64, B>,
         rows: Range<usize>,
         out: &mut Array<f64, B>,
     ) -> Result<()> {
+        self.column.evaluate_add(&self.of_columns(w, rows)?, out)
+    }
+
+    /// The weights of the column functions in each row, of shape (frames, rows, column functions).
+    fn of_columns(&self, w: &Array<f64, B>, rows: Range<usize>) -> Result<Array<f64, B>> {
         let (outer, inner) = self.functions();
-        let weights = w.reshape(&[w.shape()[0], outer, inner])?;
-        self.column.evaluate_add(&self.row.matrix.rows(rows)?.matmul(&weights)?, out)
+        Ok(self.row.matrix.rows(rows)?.matmul(&w.reshape(&[w.shape()[0], outer, inner])?)?)
     }
 }

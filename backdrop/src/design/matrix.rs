@@ -168,22 +168,23 @@ impl<B: Backend> DesignMatrix<B> {
     /// `A w` for the weights of some frames, of shape (frames, columns), over some rows of the
     /// window: shape (frames, rows, window columns).
     pub fn dot_rows(&self, w: &Array<f64, B>, rows: Range<usize>) -> Result<Array<f64, B>> {
-        let shape = [w.shape()[0], rows.len(), self.window.shape().1];
-        let mut out = Array::zeros(&self.backend, &shape)?;
-        self.dot_rows_add(w, rows, &mut out)?;
-        Ok(out)
-    }
-
-    /// Adds [`dot_rows`](Self::dot_rows) to `out`, which has the shape of it.
-    pub fn dot_rows_add(&self, w: &Array<f64, B>, rows: Range<usize>, out: &mut Array<f64, B>) -> Result<()> {
+        let mut out: Option<Array<f64, B>> = None;
         for (columns, operator) in self.blocks() {
             let part = w.slice(array_api::s![.., columns])?;
-            match operator {
-                Operator::Kronecker(block) => block.evaluate_add(&part, rows.clone(), out)?,
-                Operator::Radial(block) => block.evaluate_add(&part, rows.clone(), out)?,
+            match (&mut out, operator) {
+                (None, Operator::Kronecker(block)) => out = Some(block.evaluate(&part, rows.clone())?),
+                (None, Operator::Radial(block)) => out = Some(block.evaluate(&part, rows.clone())?),
+                (Some(out), Operator::Kronecker(block)) => block.evaluate_add(&part, rows.clone(), out)?,
+                (Some(out), Operator::Radial(block)) => block.evaluate_add(&part, rows.clone(), out)?,
             }
         }
-        Ok(())
+        match out {
+            Some(out) => Ok(out),
+            None => {
+                let shape = [w.shape()[0], rows.len(), self.window.shape().1];
+                Ok(Array::zeros(&self.backend, &shape)?)
+            }
+        }
     }
 
     /// `A^T f` for data over some rows of the window, of shape (frames, rows, window columns):

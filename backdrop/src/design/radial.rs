@@ -25,7 +25,12 @@ impl<B: Backend> Radial<B> {
         Ok(self.operator.rows(rows)?.project(f)?)
     }
 
-    /// Adds `A w` over some rows to `out`; `w` has shape (frames, functions).
+    /// `A w` over some rows; `w` has shape (frames, functions).
+    pub(super) fn evaluate(&self, w: &Array<f64, B>, rows: Range<usize>) -> Result<Array<f64, B>> {
+        Ok(self.operator.rows(rows)?.evaluate(w)?)
+    }
+
+    /// Adds [`evaluate`](Self::evaluate) to `out`.
     pub(super) fn evaluate_add(
         &self,
         w: &Array<f64, B>,

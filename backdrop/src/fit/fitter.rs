@@ -16,7 +16,7 @@ use crate::normal::NormalEquations;
 /// The flux in electrons/s that replaces what is not positive before the logarithm is taken.
 pub const FLOOR: f64 = 1e-5;
 
-/// The logarithm of a usual flux, 100 electrons/s. Smooth light is evaluated in terms of it: a logarithm near
+/// The logarithm of a usual flux, 100 electrons/s, in terms of which smooth light is made: a logarithm near
 /// zero keeps more digits of single precision than one near two.
 const LEVEL: f64 = 2.0;
 
@@ -242,15 +242,12 @@ impl<B: Backend> FrameFitter<B> {
         let n1 = a1.columns();
         let buffer = xp.reduce_tiles(&tiles, count, n1 + 1, |tile| {
             let weights = self.weights.slice(s![tile.rows.clone()])?;
-            let flux = match self.flux(frames, tile)? {
-                (flux, Some(average)) => clean(flux.lazy().subtract(average.lazy())).eval()?,
-                (flux, None) => clean(flux.lazy()).eval()?,
+            let (log, non_positive) = match self.flux(frames, tile)? {
+                (flux, Some(average)) => logs::<P, _>(flux.lazy().subtract(average.lazy()), &weights)?,
+                (flux, None) => logs(flux.lazy(), &weights)?,
             };
-            let non_positive = flux.less_equal_scalar(f32::ZERO)?.count_nonzero_axes(&[1, 2], false)?;
             let non_positive = non_positive.astype::<f64>()?.expand_dims(1)?;
-            let log = flux.lazy().maximum_scalar(FLOOR as f32).astype::<P>().log10();
-            let flux = log.multiply(weights.lazy().astype()).eval()?;
-            let projected = a1.project_rows(&flux, tile.rows.clone()).map_err(into_array_error)?;
+            let projected = a1.project_rows(&log, tile.rows.clone()).map_err(into_array_error)?;
             Array::concat(&[&projected, &non_positive], 1)
         })?;
         let sums = Array::from_buffer(xp, buffer, &[count, n1 + 1]);
@@ -258,9 +255,7 @@ impl<B: Backend> FrameFitter<B> {
 
         let buffer = xp.reduce_tiles(&tiles, count, a2.columns(), |tile| {
             let w1 = w1.slice(s![tile.batch.clone()])?;
-            let shape = [tile.batch.len(), tile.rows.len(), a1.window().shape().1];
-            let mut smooth = Array::full(xp, &shape, -LEVEL)?;
-            a1.dot_rows_add(&w1, tile.rows.clone(), &mut smooth).map_err(into_array_error)?;
+            let smooth = a1.dot_rows(&w1, tile.rows.clone()).map_err(into_array_error)?;
             let weights = self.weights.slice(s![tile.rows.clone()])?;
             let flux = match self.flux(frames, tile)? {
                 (flux, Some(average)) => rest(flux.lazy().subtract(average.lazy()), &smooth, &weights)?,
@@ -348,7 +343,22 @@ fn clean<B: Backend>(
     flux.nan_to_num(floor, floor, floor)
 }
 
-/// What `A2` is fitted to: the weighted flux less the smooth light, whose logarithm less [`LEVEL`] is given.
+/// What `A1` is fitted to: the logarithm of the flux, weighted. And for each frame the number of pixels that
+/// are not positive.
+fn logs<P: Float, B: Backend>(
+    flux: Lazy<impl Expression<B, Item = f32>, B>,
+    weights: &Array<f32, B>,
+) -> array_api::Result<(Array<P, B>, Array<i64, B>)>
+where
+    f32: Cast<P>,
+{
+    // Counted first, which brings the pixels into the cache.
+    let non_positive = clean(flux.clone()).less_equal_scalar(f32::ZERO).count_nonzero_axes(&[1, 2], false)?;
+    let log = clean(flux).maximum_scalar(FLOOR as f32).astype::<P>().log10();
+    Ok((log.multiply(weights.lazy().astype()).eval()?, non_positive))
+}
+
+/// What `A2` is fitted to: the weighted flux less the smooth light, whose logarithm is given.
 fn rest<P: Float, B: Backend>(
     flux: Lazy<impl Expression<B, Item = f32>, B>,
     log_smooth: &Array<f64, B>,
@@ -359,7 +369,12 @@ where
     f64: Cast<P>,
 {
     let flux = clean(flux).maximum_scalar(FLOOR as f32).astype::<P>();
-    let smooth = log_smooth.lazy().astype::<P>().exp10().multiply_scalar(P::from_f64(10.0_f64.powf(LEVEL)));
+    let smooth = log_smooth
+        .lazy()
+        .subtract_scalar(LEVEL)
+        .astype::<P>()
+        .exp10()
+        .multiply_scalar(P::from_f64(10.0_f64.powf(LEVEL)));
     flux.subtract(smooth).multiply(weights.lazy().astype()).eval()
 }
 

@@ -1,5 +1,6 @@
 //! Splines, against the recurrence of Cox and de Boor written out for the whole knot vector.
 
+mod batch;
 mod single;
 
 use array_api::spline::MAX_DEGREE;
@@ -20,7 +21,7 @@ pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
         rows, long_rows,
         piecewise_polynomials, powers, points_that_are_nan, refuses,
     ];
-    own.into_iter().chain(single::cases()).collect()
+    own.into_iter().chain(batch::cases()).chain(single::cases()).collect()
 }
 
 /// A basis, points for it, and functions of them by definition.

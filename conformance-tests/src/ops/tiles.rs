@@ -36,7 +36,7 @@ fn tiles<B: Backend>(xp: &B, check: &Check) -> Outcome {
     })
 }
 
-/// Cuts of three images of eleven rows: the backend's own, single rows, uneven pieces, whole images.
+/// Cuts of three images of eleven rows: the backend's own, single rows, uneven pieces, whole images, rows of two.
 fn cuts<B: Backend>(xp: &B) -> Vec<Vec<Tile>> {
     let pieces = |ends: &[usize]| {
         (0..3)
@@ -48,7 +48,18 @@ fn cuts<B: Backend>(xp: &B) -> Vec<Vec<Tile>> {
     };
     let singles: Vec<usize> = (0..=11).collect();
     let two_and_one = vec![Tile { batch: 0..2, rows: 0..11 }, Tile { batch: 2..3, rows: 0..11 }];
-    vec![xp.tiles(3, 11, 8), pieces(&singles), pieces(&[0, 4, 5, 11]), pieces(&[0, 11]), two_and_one]
+    let rows_of_two = [0..2, 2..3]
+        .into_iter()
+        .flat_map(|batch| [0..4, 4..5, 5..11].map(|rows| Tile { batch: batch.clone(), rows }));
+    let rows_of_two = rows_of_two.collect();
+    vec![
+        xp.tiles(3, 11, 8),
+        pieces(&singles),
+        pieces(&[0, 4, 5, 11]),
+        pieces(&[0, 11]),
+        two_and_one,
+        rows_of_two,
+    ]
 }
 
 /// Images of three entries, eleven rows, five columns.

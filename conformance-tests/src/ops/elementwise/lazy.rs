@@ -12,7 +12,7 @@ use crate::testing::{
 use proptest::prelude::Strategy;
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
-    cases!["elementwise": lazy, lazy_types, lazy_functions, lazy_parameters, lazy_shapes]
+    cases!["elementwise": lazy, lazy_types, lazy_functions, lazy_parameters, lazy_shapes, lazy_counts]
 }
 
 /// Three views of one shape or of shapes that broadcast, of two types, through functions of every kind.
@@ -136,4 +136,34 @@ fn lazy_shapes<B: Backend>(xp: &B, check: &Check) -> Outcome {
     let error = Error::ShapeMismatch { operation: "eval", left: vec![2, 1, 3], right: vec![2] };
     let wrong = Array::ones(xp, &[2])?;
     check.refused("shapes that do not fit", x.lazy().add(wrong.lazy()).eval(), &error)
+}
+
+/// Counts over any axes, of views and of arrays that broadcast.
+fn lazy_counts<B: Backend>(xp: &B, check: &Check) -> Outcome {
+    let fill = Fill::Sprinkled(-9.0, 9.0);
+    for_all((pair::<f32, f32>((fill, fill)), 0..8_usize), |((a, b), chosen)| {
+        let (x, y) = (a.on(xp)?, b.on(xp)?);
+        let truths = x.less(&y)?;
+        let axes: Vec<isize> =
+            (0..truths.ndim()).filter(|axis| chosen >> axis & 1 == 1).map(|axis| axis as isize).collect();
+        let lazy = x.lazy().less(y.lazy());
+        for keepdims in [false, true] {
+            let found = lazy.count_nonzero_axes(&axes, keepdims)?;
+            let steps = truths.count_nonzero_axes(&axes, keepdims)?;
+            check.equal("shape", found.shape(), steps.shape())?;
+            check.same("count", &found, &host::download(&steps)?)?;
+        }
+        Ok(())
+    })?;
+    // Large enough for all threads, with functions of whole blocks in the expression.
+    let x = Array::arange(xp, 0.0, 300_000.0, 1.0)?.reshape(&[3, 100_000])?;
+    let below = |limit: f64| x.lazy().add_scalar(1.0).log10().less_scalar(limit);
+    let rows = below(5.3).count_nonzero_axes(&[1], false)?;
+    check.same("rows", &rows, &host::list(&[100_000, 99_526, 0]))?;
+    check.same("all", &below(4.0).count_nonzero_axes(&[0, 1], false)?, &host::build(&[], |_| 9999))?;
+    check.refused(
+        "an axis that there is not",
+        below(1.0).count_nonzero_axes(&[2], false),
+        &Error::InvalidAxis { operation: "count_nonzero", axis: 2, ndim: 2 },
+    )
 }

@@ -1,0 +1,156 @@
+//! `A c`: splines at the points.
+
+use std::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::vectors::{Vectors, at_once, first_places, load, store, window, with_vectors};
+use super::{LANES, SplinePlan};
+
+/// Writes to `out`, some rows of a plan, image after image, the splines with these coefficients.
+pub(super) fn evaluate<const TERMS: usize>(
+    plan: &SplinePlan,
+    rows: &Range<usize>,
+    coefficients: &[f64],
+    out: &mut [f64],
+) {
+    Arch::new().dispatch(Evaluate::<TERMS> { plan, rows: rows.clone(), coefficients, out, add: false });
+}
+
+/// As [`evaluate`], but adds to what is there.
+pub(super) fn evaluate_add<const TERMS: usize>(
+    plan: &SplinePlan,
+    rows: &Range<usize>,
+    coefficients: &[f64],
+    out: &mut [f64],
+) {
+    Arch::new().dispatch(Evaluate::<TERMS> { plan, rows: rows.clone(), coefficients, out, add: true });
+}
+
+/// Several images go through a run together, as in [`project`](super::project).
+struct Evaluate<'a, const TERMS: usize> {
+    plan: &'a SplinePlan,
+    rows: Range<usize>,
+    coefficients: &'a [f64],
+    out: &'a mut [f64],
+    add: bool,
+}
+
+impl<const TERMS: usize> WithSimd for Evaluate<'_, TERMS> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { plan, rows, mut coefficients, mut out, add } = self;
+        let (size, functions) = (rows.len() * plan.columns, plan.basis.functions());
+        while !out.is_empty() {
+            let images = at_once::<TERMS>(out.len() / size);
+            let (these, others) = coefficients.split_at(images * functions);
+            let (points, other_points) = std::mem::take(&mut out).split_at_mut(images * size);
+            (coefficients, out) = (others, other_points);
+            let part = Evaluate::<TERMS> { plan, rows: rows.clone(), coefficients: these, out: points, add };
+            match images {
+                2 => with_vectors!(evaluate_with::<TERMS, 2>(simd, part)),
+                _ => with_vectors!(evaluate_with::<TERMS, 1>(simd, part)),
+            }
+        }
+    }
+}
+
+/// The splines of each interval in powers of the distance from its middle.
+#[inline(always)]
+fn polynomials<const TERMS: usize, const IMAGES: usize>(
+    plan: &SplinePlan,
+    coefficients: &[f64],
+) -> Vec<[[f64; TERMS]; IMAGES]> {
+    let mut polynomials = vec![[[0.0; TERMS]; IMAGES]; plan.basis.centres().len()];
+    for (interval, of_images) in polynomials.iter_mut().enumerate() {
+        for (c, coefficients) in of_images.iter_mut().zip(coefficients.chunks(plan.basis.functions())) {
+            for (j, weight) in coefficients[interval..interval + TERMS].iter().enumerate() {
+                for (c, p) in c.iter_mut().zip(plan.polynomial(interval, j)) {
+                    *c += weight * p;
+                }
+            }
+        }
+    }
+    polynomials
+}
+
+/// Distances of points from the middle of an interval.
+#[inline(always)]
+fn distances<S: Simd, const N: usize>(simd: S, x: &[f64; LANES], centre: S::f64s) -> Vectors<S, N> {
+    let mut s = load::<S, N>(x);
+    for s in &mut s {
+        *s = simd.sub_f64s(*s, centre);
+    }
+    s
+}
+
+/// Numbers plus a polynomial with these coefficients.
+#[inline(always)]
+fn plus<S: Simd, const TERMS: usize, const N: usize>(
+    simd: S,
+    mut numbers: Vectors<S, N>,
+    s: Vectors<S, N>,
+    c: &[S::f64s; TERMS],
+) -> Vectors<S, N> {
+    for n in 0..N {
+        let mut value = c[TERMS - 1];
+        for p in (0..TERMS - 1).rev() {
+            value = simd.mul_add_f64s(value, s[n], c[p]);
+        }
+        numbers[n] = simd.add_f64s(numbers[n], value);
+    }
+    numbers
+}
+
+#[inline(always)]
+fn evaluate_with<S: Simd, const TERMS: usize, const IMAGES: usize, const N: usize>(
+    simd: S,
+    kernel: Evaluate<'_, TERMS>,
+) {
+    let Evaluate { plan, rows, coefficients, out, add } = kernel;
+    let (width, size) = (plan.columns, rows.len() * plan.columns);
+    let polynomials = polynomials::<TERMS, IMAGES>(plan, coefficients);
+    let none = [simd.splat_f64s(0.0); N];
+    let mut images: [&mut [f64]; IMAGES] = std::array::from_fn(|_| [].as_mut_slice());
+    images.iter_mut().zip(out.chunks_exact_mut(size)).for_each(|(image, out)| *image = out);
+    for (number, row) in rows.enumerate() {
+        let (x, runs) = plan.row(row);
+        let mut out = images.each_mut().map(|image| &mut image[number * width..][..width]);
+        for run in runs {
+            let (span, interval) = (run.start as usize..run.end as usize, run.interval as usize);
+            let centre = simd.splat_f64s(plan.basis.centres()[interval]);
+            let mut c = [[centre; TERMS]; IMAGES];
+            for (c, polynomial) in c.as_flattened_mut().iter_mut().zip(polynomials[interval].as_flattened()) {
+                *c = simd.splat_f64s(*polynomial);
+            }
+            let whole = x[span.clone()].as_chunks::<LANES>().0;
+            let mut targets =
+                out.each_mut().map(|out| &mut out[span.clone()].as_chunks_mut::<LANES>().0[..whole.len()]);
+            for (i, x) in whole.iter().enumerate() {
+                let s = distances::<S, N>(simd, x, centre);
+                for (out, c) in targets.iter_mut().zip(&c) {
+                    let before = if add { load::<S, N>(&out[i]) } else { none };
+                    store::<S, N>(plus::<S, TERMS, N>(simd, before, s, c), &mut out[i]);
+                }
+            }
+            let rest = span.len() % LANES;
+            if rest > 0 {
+                let (inside, at) = (first_places::<S, N>(simd, rest), span.end - rest);
+                let s = distances::<S, N>(simd, &window(x, at), centre);
+                for (out, c) in out.iter_mut().zip(&c) {
+                    let before = load::<S, N>(&window(out, at));
+                    let after = plus::<S, TERMS, N>(simd, if add { before } else { none }, s, c);
+                    let mut merged = [0.0; LANES];
+                    let vectors = std::array::from_fn(|n| simd.select_f64s(inside[n], after[n], before[n]));
+                    store::<S, N>(vectors, &mut merged);
+                    let out = &mut out[at..];
+                    match out.first_chunk_mut::<LANES>() {
+                        Some(out) => *out = merged,
+                        None => out.copy_from_slice(&merged[..out.len()]),
+                    }
+                }
+            }
+        }
+    }
+}
