@@ -1,7 +1,9 @@
-//! Reading ahead: the next batch of frames comes in while the current one is worked on.
+//! Reading ahead: the next batches of frames come in while the current one is worked on.
 
+use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::mpsc::{channel, sync_channel};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -30,26 +32,37 @@ impl<P> Batch<P> {
     }
 }
 
+/// Which frames are read.
+pub(crate) struct Wanted<'a> {
+    pub(crate) source: &'a dyn FrameSource,
+    /// Rows of each frame.
+    pub(crate) rows: Range<usize>,
+    /// Batches are read one after another; an empty one comes as one without pixels.
+    pub(crate) batches: &'a [&'a [usize]],
+    /// Threads that read, a batch each.
+    pub(crate) readers: usize,
+}
+
 /// Reads frames batch by batch, of each frame some rows, and hands to `work`, in order, what
-/// `prepare` makes of the frames and their pixels, (frames, rows, columns) in row-major order, in the
-/// thread that reads. An empty batch comes as one without pixels. At most two batches are in memory, and
+/// `prepare` makes of the frames and their pixels, (frames, rows, columns) in row-major order, in a
+/// thread that reads. At most one batch more than there are readers is in memory, and
 /// memory that `work` gives back is used again. The time spent in reading is added to `read_time`.
 ///
 /// # Errors
 /// The first error of `work`, after which nothing more is read.
 pub(crate) fn for_each_batch<P: Send>(
-    (source, rows): (&dyn FrameSource, Range<usize>),
-    batches: &[&[usize]],
+    wanted: Wanted<'_>,
     read_time: &mut Duration,
-    prepare: impl Fn(&[usize], Vec<f32>) -> Result<P> + Send,
+    prepare: impl Fn(&[usize], Vec<f32>) -> Result<P> + Sync,
     mut work: impl FnMut(Batch<P>) -> Result<Option<Vec<f32>>>,
 ) -> Result<()> {
-    let (give_back, spare) = channel();
-    let read = move |batch: &[usize]| {
+    let Wanted { source, rows, batches, readers } = wanted;
+    let spare = Mutex::new(VecDeque::new());
+    let read = |batch: &[usize]| {
         let start = Instant::now();
         let mut unreadable = Vec::new();
         // An empty batch leaves it to the next one.
-        let memory = if batch.is_empty() { None } else { spare.try_recv().ok() };
+        let memory = if batch.is_empty() { None } else { locked(&spare).pop_front() };
         let read = read_frames(source, &rows, batch, memory, &mut unreadable);
         let time = start.elapsed();
         let is_read = |frame: &&usize| unreadable.iter().all(|(other, _)| other != *frame);
@@ -57,25 +70,38 @@ pub(crate) fn for_each_batch<P: Send>(
         let prepared = read.and_then(|pixels| prepare(&frames, pixels));
         (Batch { frames, prepared, unreadable }, time)
     };
+    let read = &read;
     std::thread::scope(|scope| {
-        // A channel without places: the reader waits with one batch in hand.
-        let (sender, receiver) = sync_channel(0);
-        scope.spawn(move || {
-            for batch in batches {
-                if sender.send(read(batch)).is_err() {
-                    break;
-                }
-            }
-        });
-        for (batch, time) in receiver {
+        let readers = readers.max(1);
+        let receivers: Vec<_> = (0..readers)
+            .map(|reader| {
+                // A channel without places: a reader waits with one batch in hand.
+                let (sender, receiver) = sync_channel(0);
+                scope.spawn(move || {
+                    for batch in batches.iter().skip(reader).step_by(readers) {
+                        if sender.send(read(batch)).is_err() {
+                            break;
+                        }
+                    }
+                });
+                receiver
+            })
+            .collect();
+        for receiver in receivers.iter().cycle().take(batches.len()) {
+            // A reader that panics lets the scope panic.
+            let Ok((batch, time)) = receiver.recv() else { break };
             *read_time += time;
             if let Some(memory) = work(batch)? {
-                // The reader may have ended.
-                let _ = give_back.send(memory);
+                locked(&spare).push_back(memory);
             }
         }
         Ok(())
     })
+}
+
+/// The memory that is free, whatever came of a thread that held it.
+fn locked(spare: &Mutex<VecDeque<Vec<f32>>>) -> MutexGuard<'_, VecDeque<Vec<f32>>> {
+    spare.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The pixels of the frames that can be read, one after another, in `memory` if it is large enough.
@@ -120,26 +146,37 @@ mod tests {
         MemorySource::new(Target { sector: 1, camera: 1, ccd: 1 }, (2, 3), frames.collect()).unwrap()
     }
 
+    fn wanted<'a>(
+        source: &'a MemorySource,
+        end: usize,
+        batches: &'a [&'a [usize]],
+        readers: usize,
+    ) -> Wanted<'a> {
+        Wanted { source, rows: 0..end, batches, readers }
+    }
+
     #[test]
     fn every_frame_comes_once_and_in_order_with_short_and_empty_batches() {
-        let mut seen = Vec::new();
-        let mut time = Duration::ZERO;
         let prepare = |batch: &[usize], pixels: Vec<f32>| {
             assert_eq!(pixels.len(), 3 * batch.len());
             Ok(pixels)
         };
         let source = source(7);
         let batches: [&[usize]; 4] = [&[0, 2], &[], &[3, 5], &[6]];
-        for_each_batch((&source, 1..2), &batches, &mut time, prepare, |batch| {
-            let (frames, pixels) = batch.whole()?;
-            for (&frame, pixels) in frames.iter().zip(pixels.chunks(3)) {
-                assert_eq!(pixels, [frame as f32; 3]);
-            }
-            seen.push(frames);
-            Ok(Some(pixels))
-        })
-        .unwrap();
-        assert_eq!(seen, batches);
+        for readers in 1..=5 {
+            let mut seen = Vec::new();
+            let wanted = Wanted { source: &source, rows: 1..2, batches: &batches, readers };
+            for_each_batch(wanted, &mut Duration::default(), prepare, |batch| {
+                let (frames, pixels) = batch.whole()?;
+                for (&frame, pixels) in frames.iter().zip(pixels.chunks(3)) {
+                    assert_eq!(pixels, [frame as f32; 3]);
+                }
+                seen.push(frames);
+                Ok(Some(pixels))
+            })
+            .unwrap();
+            assert_eq!(seen, batches);
+        }
     }
 
     #[test]
@@ -147,7 +184,7 @@ mod tests {
         let (mut addresses, mut time) = (Vec::new(), Duration::ZERO);
         let ready = |_: &[usize], pixels: Vec<f32>| Ok(pixels);
         let batches: [&[usize]; 4] = [&[0], &[1], &[], &[2]];
-        for_each_batch((&source(3), 0..2), &batches, &mut time, ready, |batch| {
+        for_each_batch(wanted(&source(3), 2, &batches, 1), &mut time, ready, |batch| {
             let (frames, pixels) = batch.whole()?;
             if frames.is_empty() {
                 return Ok(None);
@@ -167,7 +204,7 @@ mod tests {
         let mut seen = Vec::new();
         let source = source(3);
         let batches: [&[usize]; 2] = [&[8, 0, 9, 1], &[2]];
-        for_each_batch((&source, 0..2), &batches, &mut time, ready, |batch| {
+        for_each_batch(wanted(&source, 2, &batches, 1), &mut time, ready, |batch| {
             let unreadable: Vec<usize> = batch.unreadable.iter().map(|&(frame, _)| frame).collect();
             seen.push((batch.frames.clone(), unreadable, batch.prepared.as_ref().unwrap().clone()));
             assert_eq!(batch.whole().is_err(), seen.len() == 1);
@@ -185,7 +222,7 @@ mod tests {
         let mut prepared = 0;
         let source = source(3);
         let batches: [&[usize]; 3] = [&[0], &[1], &[2]];
-        let preparing = for_each_batch((&source, 0..2), &batches, &mut time, refuse, |batch| {
+        let preparing = for_each_batch(wanted(&source, 2, &batches, 1), &mut time, refuse, |batch| {
             batch.whole()?;
             prepared += 1;
             Ok(None)
@@ -193,7 +230,7 @@ mod tests {
         assert!(matches!(preparing, Err(Error::Cancelled)) && prepared == 1);
         let mut calls = 0;
         let ready = |_: &[usize], pixels: Vec<f32>| Ok(pixels);
-        let working = for_each_batch((&source, 0..2), &batches, &mut time, ready, |_| {
+        let working = for_each_batch(wanted(&source, 2, &batches, 1), &mut time, ready, |_| {
             calls += 1;
             Err(Error::Cancelled)
         });

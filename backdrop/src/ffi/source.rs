@@ -15,7 +15,7 @@ use crate::source::{FrameInfo, FrameSource, OnError, Target, check_read_rows, ze
 
 /// Rows that are read at once: half a megabyte, which stays in a core's cache until
 /// the science columns have been taken out of it.
-const ROWS_AT_ONCE: usize = 64;
+const ROWS_AT_ONCE: usize = 16;
 
 /// How [`FfiSource::open_with`] opens files.
 ///

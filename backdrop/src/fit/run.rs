@@ -25,7 +25,7 @@ use crate::mask::Masks;
 use crate::output::dir_of;
 use crate::progress::Progress;
 use crate::source::{FrameSource, OnError};
-use crate::stream::{Batch, for_each_batch};
+use crate::stream::{Batch, Wanted, for_each_batch};
 
 pub(super) fn run<B: Backend>(
     xp: &B,
@@ -308,7 +308,9 @@ impl Fit<'_> {
             batches.push(&[]);
         }
         let mut round = Ok(Round::default());
-        for_each_batch((self.source, 0..rows), &batches, read_time, upload, |batch| {
+        // One reader keeps up with the fit.
+        let wanted = Wanted { source: self.source, rows: 0..rows, batches: &batches, readers: 1 };
+        for_each_batch(wanted, read_time, upload, |batch| {
             if batch.frames.is_empty() && batch.unreadable.is_empty() {
                 let whole = std::mem::replace(&mut round, Ok(Round::default()));
                 let records = whole.and_then(|round| round.records(fitter, self.samples));

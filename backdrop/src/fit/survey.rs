@@ -19,7 +19,7 @@ use crate::mask::Masks;
 use crate::progress::Progress;
 use crate::quality::{BLOWN_OUT, NO_DATA, UNREADABLE, is_blown_out, passes};
 use crate::source::{FrameInfo, FrameSource, OnError};
-use crate::stream::for_each_batch;
+use crate::stream::{Wanted, for_each_batch};
 
 /// A set of pixels, a bit each in row-major order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -212,7 +212,10 @@ impl Survey {
         let mut unreadable = BTreeMap::new();
         let mut round = Ok(0);
         let ready = |_: &[usize], pixels| Ok(pixels);
-        for_each_batch((source, 0..rows), &batches, &mut report.read_time, ready, |batch| {
+        // Reading is most of the work.
+        let readers = rayon::current_num_threads();
+        let wanted = Wanted { source, rows: 0..rows, batches: &batches, readers };
+        for_each_batch(wanted, &mut report.read_time, ready, |batch| {
             if batch.frames.is_empty() && batch.unreadable.is_empty() {
                 let mine = std::mem::replace(&mut round, Ok(0));
                 let mine = mine.map(|looked: u32| looked.to_le_bytes().to_vec());

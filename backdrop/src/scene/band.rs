@@ -15,7 +15,7 @@ use crate::file::Model;
 use crate::mask::grown;
 use crate::progress::Progress;
 use crate::source::FrameSource;
-use crate::stream::for_each_batch;
+use crate::stream::{Wanted, for_each_batch};
 
 /// Frames whose background is evaluated at once.
 const FRAMES_AT_ONCE: usize = 8;
@@ -153,7 +153,8 @@ impl<'a, B: Backend> Orbit<'a, B> {
             Ok((Array::from_vec(xp, pixels, &[batch.len(), height, columns])?, lacking))
         };
         let batches: Vec<&[usize]> = frames.chunks(FRAMES_AT_ONCE).collect();
-        for_each_batch((self.source, rows), &batches, read_time, prepare, |batch| {
+        let wanted = Wanted { source: self.source, rows, batches: &batches, readers: 1 };
+        for_each_batch(wanted, read_time, prepare, |batch| {
             if progress.cancelled() {
                 return Err(Error::Cancelled);
             }
