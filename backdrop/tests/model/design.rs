@@ -1,7 +1,5 @@
 //! Structured operators against the plain dense definition, and windows against one another.
 
-mod common;
-
 use array_api::{Array, Backend, Cpu};
 use backdrop::design::{Block, Design, DesignMatrix, Preset};
 use backdrop::geometry::Window;
@@ -59,7 +57,7 @@ fn products_and_gram_equal_the_dense_definition() {
         for ccd in 1..=4 {
             let window = Window::new(ccd, pick(&mut rng, 5 + i), pick(&mut rng, 9)).expect("a window");
             let (rows, columns) = window.shape();
-            let a = common::dense(design, &window);
+            let a = super::common::dense(design, &window);
             let size = a.mapv(f64::abs);
             let matrix = DesignMatrix::new(&xp, design, &window).expect("a design");
 

@@ -1,7 +1,5 @@
 //! The fit against a textbook solution, and what it must not depend on.
 
-mod common;
-
 use array_api::{Array, Cpu};
 use backdrop::design::{Block, Design, DesignMatrix, Preset};
 use backdrop::error::Error;
@@ -55,7 +53,7 @@ fn bits(matrix: &Array2<f64>) -> Vec<u64> {
 
 /// The weights from the dense normal equations, by Gaussian elimination with pivoting.
 fn textbook(design: &Design, window: &Window, sigma_f: &Array1<f64>, f: &Array1<f64>) -> Array1<f64> {
-    let a = common::dense(design, window);
+    let a = super::common::dense(design, window);
     let mut left = a.t().dot(&(&a / &sigma_f.view().insert_axis(Axis(1))));
     let mut right = a.t().dot(&(f / sigma_f));
     let blocks = design.blocks();
@@ -122,9 +120,9 @@ fn hold_background(precision: Precision, tolerance: f64) {
             .map(|&flux| if flux.is_finite() && flux > 1e-5 { f64::from(flux) } else { 1e-5 })
             .collect();
         let w1 = textbook(&options.design1, &window, &sigma_f, &f.mapv(f64::log10));
-        let m1 = common::dense(&options.design1, &window).dot(&w1).mapv(|x| 10f64.powf(x));
+        let m1 = super::common::dense(&options.design1, &window).dot(&w1).mapv(|x| 10f64.powf(x));
         let w2 = textbook(&options.design2, &window, &sigma_f, &(&f - &m1));
-        let m2 = common::dense(&options.design2, &window).dot(&w2);
+        let m2 = super::common::dense(&options.design2, &window).dot(&w2);
         let expected = m1 + m2;
         let found = model.evaluate(&Cpu::new(), &[i], window.rows(), window.columns()).expect("a background");
         for (found, expected) in found.iter().zip(&expected) {
@@ -166,7 +164,7 @@ fn hold_weights(precision: Precision, tolerance: f64) {
     for (i, (_, pixels)) in all.iter().enumerate() {
         let f: Array1<f64> = pixels.iter().map(|&flux| f64::from(flux)).collect();
         let w1 = textbook(&design1, &window, &sigma_f, &f.mapv(f64::log10));
-        let m1 = common::dense(&design1, &window).dot(&w1).mapv(|x| 10f64.powf(x));
+        let m1 = super::common::dense(&design1, &window).dot(&w1).mapv(|x| 10f64.powf(x));
         let w2 = textbook(&design2, &window, &sigma_f, &(&f - &m1));
         for (ours, theirs) in [(fitted.weights1.row(i), &w1), (fitted.weights2.row(i), &w2)] {
             let scale = theirs.iter().fold(0.0_f64, |a, b| a.max(b.abs()));

@@ -1,7 +1,7 @@
 //! What the fit recovers of a simulated sector with a known background: the numbers of
 //! `docs/recovery.md` on a smaller one.
 
-#[path = "../examples/recovery/measure.rs"]
+#[path = "../../examples/recovery/measure.rs"]
 mod measure;
 
 use std::sync::LazyLock;

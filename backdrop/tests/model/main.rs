@@ -1,0 +1,13 @@
+//! The model as a whole: its parts against plain definitions, fits against a textbook solution, and what they recover.
+//!
+//! One program for all, since to compile the model for each would take longer than its tests.
+
+mod backends;
+mod common;
+mod design;
+mod fit;
+mod real_frame;
+mod recovery;
+mod residuals;
+mod shared_fit;
+mod uncertainty;
