@@ -31,9 +31,9 @@ pub use buffer::CpuBuffer;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cpu;
 
-/// Working set of an image's part of a tile: a little more than what a core's second-level cache holds. Larger tiles have fewer partial
-/// sums, smaller ones stay in faster memory; the best size was found by measuring (`cargo bench -p backdrop --bench
-/// frame`).
+/// Working set of an image's part of a tile: a little more than what a core's second-level cache holds. Larger
+/// tiles have fewer partial sums, smaller ones stay in faster memory; the best size was found by measuring
+/// (`cargo bench -p backdrop --bench frame`).
 const TILE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Images whose rows are in a tile together: splines take in one go what is the same for all of them.
