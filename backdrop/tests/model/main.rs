@@ -6,6 +6,7 @@ mod backends;
 mod common;
 mod design;
 mod fit;
+mod full_size;
 mod real_frame;
 mod recovery;
 mod residuals;

@@ -41,32 +41,3 @@ pub fn mutate(input: &[u8], other: &[u8], prefix: usize, words: &[&str], random:
     choice.extend(rest);
     choice
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::corpus;
-    use crate::targets::TARGETS;
-
-    #[test]
-    fn inputs_are_changed_whatever_they_have_become() {
-        let mut random = Random::new(1);
-        for target in TARGETS {
-            let mut inputs: Vec<_> =
-                corpus::load(target.name).unwrap().into_iter().map(|input| input.bytes).collect();
-            inputs.extend([
-                vec![],
-                vec![0],
-                b"SIMPLE  = T".to_vec(),
-                format!("{:80}X", "SIMPLE  = T").into_bytes(),
-                b"\0PK\x03\x04".to_vec(),
-            ]);
-            for _ in 0..3000 {
-                let [from, other, to] = [0; 3].map(|_| random.below(inputs.len()));
-                let new = mutate(&inputs[from], &inputs[other], target.prefix, target.words, &mut random);
-                assert!(new.len() <= LONGEST + target.prefix);
-                inputs[to] = new;
-            }
-        }
-    }
-}
