@@ -43,7 +43,7 @@ pub fn run(
     };
     if arguments.is_empty() {
         // The examples in the documentation come last, so that the last lines are those of the tests.
-        let code = test(&["--workspace", "--lib", "--bins", "--tests"])?;
+        let code = test(&["--workspace", "--tests"])?;
         if code != ExitCode::SUCCESS {
             return Ok(code);
         }
