@@ -1,12 +1,13 @@
 //! Several images at once: each has the bits that it has alone.
 
-use array_api::s;
+use array_api::backend::Tile;
+use array_api::{BSplineBasis, s};
 
 use super::{operator, setting};
 use crate::testing::{Array, Backend, Case, Check, Fill, Outcome, cases, for_all, host};
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
-    cases!["spline": same_bits_in_any_batch]
+    cases!["spline": same_bits_in_any_batch, used_memory]
 }
 
 fn same_bits_in_any_batch<B: Backend>(xp: &B, check: &Check) -> Outcome {
@@ -37,4 +38,23 @@ fn same_bits_in_any_batch<B: Backend>(xp: &B, check: &Check) -> Outcome {
         }
         Ok(())
     })
+}
+
+/// Splines in memory that held other numbers, as that of a tile's temporaries did, are what they are in new memory.
+fn used_memory<B: Backend>(xp: &B, check: &Check) -> Outcome {
+    let breakpoints: Vec<f64> = (0..=40).map(|i| f64::from(i) / 40.0).collect();
+    let points = Array::arange(xp, 0.0, 1500.0, 1.0)?.divide_scalar(1500.0)?;
+    let operator = BSplineBasis::clamped(&breakpoints, 2)?.at(&points)?;
+    for images in [1, 2, 3] {
+        let coefficients = host::random(&[images, operator.functions()], Fill::Between(-9.0, 9.0), 3);
+        let coefficients = host::upload(xp, &coefficients)?;
+        let expected = host::download(&operator.evaluate(&coefficients)?)?;
+        let tiles = [Tile { batch: 0..images, rows: 0..1 }];
+        let found = xp.reduce_tiles(&tiles, images, 1500, |_| {
+            drop(Array::full(xp, &[images, 1500], f64::NAN)?);
+            operator.evaluate(&coefficients)
+        })?;
+        check.same("evaluate", &Array::from_buffer(xp, found, &[images, 1500]), &expected)?;
+    }
+    Ok(())
 }
