@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use evaluate::{evaluate, evaluate_add};
+use evaluate::evaluate;
 use kronecker::project_kronecker;
 use project::project;
 
@@ -183,7 +183,7 @@ impl Splines for Cpu {
         let mut out = CpuBuffer::unspecified(coefficients.layout.shape()[0] * rows.len() * plan.columns)?;
         if !out.is_empty() {
             let coefficients = contiguous(coefficients);
-            with_terms!(plan.basis.degree(), evaluate(plan, &rows, &coefficients, &mut out));
+            with_terms!(plan.basis.degree(), evaluate(plan, &rows, &coefficients, &mut out, false));
         }
         Ok(out)
     }
@@ -203,14 +203,14 @@ impl Splines for Cpu {
         let Some(range) = layout.contiguous_range() else {
             // A strided target: evaluate into a copy of it.
             let mut copy = contiguous(View { buffer: out, layout }).into_owned();
-            with_terms!(plan.basis.degree(), evaluate_add(plan, &rows, &coefficients, &mut copy));
+            with_terms!(plan.basis.degree(), evaluate(plan, &rows, &coefficients, &mut copy, true));
             let source = Layout::contiguous(layout.shape());
             let copy = CpuBuffer::from(copy);
             super::elementwise::scatter(View { buffer: &copy, layout: &source }, out, layout);
             return Ok(());
         };
         let out = &mut out[range];
-        with_terms!(plan.basis.degree(), evaluate_add(plan, &rows, &coefficients, out));
+        with_terms!(plan.basis.degree(), evaluate(plan, &rows, &coefficients, out, true));
         Ok(())
     }
 

@@ -7,24 +7,16 @@ use pulp::{Arch, Simd, WithSimd};
 use super::vectors::{Vectors, at_once, first_places, load, store, window, with_vectors};
 use super::{LANES, SplinePlan};
 
-/// Writes to `out`, some rows of a plan, image after image, the splines with these coefficients.
+/// Makes `out`, some rows of a plan, image after image, the splines with these coefficients, or adds these to
+/// what is there.
 pub(super) fn evaluate<const TERMS: usize>(
     plan: &SplinePlan,
     rows: &Range<usize>,
     coefficients: &[f64],
     out: &mut [f64],
+    add: bool,
 ) {
-    Arch::new().dispatch(Evaluate::<TERMS> { plan, rows: rows.clone(), coefficients, out, add: false });
-}
-
-/// As [`evaluate`], but adds to what is there.
-pub(super) fn evaluate_add<const TERMS: usize>(
-    plan: &SplinePlan,
-    rows: &Range<usize>,
-    coefficients: &[f64],
-    out: &mut [f64],
-) {
-    Arch::new().dispatch(Evaluate::<TERMS> { plan, rows: rows.clone(), coefficients, out, add: true });
+    Arch::new().dispatch(Evaluate::<TERMS> { plan, rows: rows.clone(), coefficients, out, add });
 }
 
 /// Several images go through a run together, as in [`project`](super::project).
