@@ -203,7 +203,11 @@ impl Cast<f64> for bool {
 mod in_f64 {
     #[inline(always)]
     pub(super) fn f32<const N: usize>(numbers: &[f32; N]) -> [f64; N] {
-        numbers.map(f64::from)
+        let mut wide = [0.0; N];
+        for i in 0..N {
+            wide[i] = f64::from(numbers[i]);
+        }
+        wide
     }
 
     #[inline(always)]

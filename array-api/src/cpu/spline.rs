@@ -76,15 +76,19 @@ impl<const TERMS: usize> WithSimd for Design<'_, TERMS> {
             let (x, runs) = plan.row(row);
             for run in runs {
                 let interval = run.interval as usize;
-                let numbers: [i32; TERMS] = std::array::from_fn(|j| (interval + j) as i32);
-                let polynomials: [[f64; TERMS]; TERMS] =
-                    std::array::from_fn(|j| std::array::from_fn(|p| plan.polynomial(interval, j)[p]));
+                let (mut numbers, mut polynomials) = ([0; TERMS], [[0.0; TERMS]; TERMS]);
+                for j in 0..TERMS {
+                    numbers[j] = (interval + j) as i32;
+                    polynomials[j].copy_from_slice(plan.polynomial(interval, j));
+                }
                 let centre = plan.basis.centres()[interval];
                 let run = run.start as usize..run.end as usize;
                 for (x, (columns, values)) in x[run].iter().zip(&mut places) {
                     let s = x - centre;
                     *columns = numbers;
-                    *values = polynomials.map(|c| c.iter().rev().fold(0.0, |sum, c| sum * s + c));
+                    for (value, c) in values.iter_mut().zip(&polynomials) {
+                        *value = c.iter().rev().fold(0.0, |sum, c| sum * s + c);
+                    }
                 }
             }
         }

@@ -81,10 +81,13 @@ impl<T: Element, R: Reduction<T>, const N: usize> WithSimd for RowsKernel<'_, T,
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let count = self.accumulators.len();
-        let rows = self.rows.map(|row| &row[..count]);
+        let mut rows = self.rows;
+        for row in &mut rows {
+            *row = &row[..count];
+        }
         for (i, accumulator) in self.accumulators.iter_mut().enumerate() {
             let mut sum = *accumulator;
-            for row in rows {
+            for row in &rows {
                 sum = R::combine(sum, R::load(row[i]));
             }
             *accumulator = sum;

@@ -20,12 +20,6 @@ fn pick(simd: V3, [first, second]: [__m256; 2], index: __m256i) -> __m256 {
     )
 }
 
-/// The upper or lower halves of the bits of a table's entries.
-#[inline(always)]
-fn halves(table: &Table<f64>, shift: u32) -> [__m256; 2] {
-    pulp::cast(table.map(|entry| (entry.to_bits() >> shift) as u32))
-}
-
 impl Lanes<f64> for V3 {
     type Vector = __m256d;
 
@@ -64,14 +58,15 @@ impl Lanes<f64> for V3 {
     #[inline(always)]
     fn entry(self, table: &Table<f64>, index: __m256d) -> __m256d {
         let index = pulp::cast(self.avx._mm256_moveldup_ps(pulp::cast(index)));
-        let high = pick(self, halves(table, 32), index);
-        pulp::cast(self.avx._mm256_blend_ps::<0b1010_1010>(pick(self, halves(table, 0), index), high))
+        let low = pick(self, pulp::cast(table.halves[0]), index);
+        let high = pick(self, pulp::cast(table.halves[1]), index);
+        pulp::cast(self.avx._mm256_blend_ps::<0b1010_1010>(low, high))
     }
 
     #[inline(always)]
     fn short_entry(self, table: &Table<f64>, index: __m256d) -> __m256d {
         let index = pulp::cast(self.avx._mm256_moveldup_ps(pulp::cast(index)));
-        let high = pick(self, halves(table, 32), index);
+        let high = pick(self, pulp::cast(table.halves[1]), index);
         pulp::cast(self.avx._mm256_blend_ps::<0b1010_1010>(pulp::cast(self.avx._mm256_setzero_pd()), high))
     }
 
@@ -163,7 +158,7 @@ impl Lanes<f32> for V3 {
 
     #[inline(always)]
     fn entry(self, table: &Table<f32>, index: __m256) -> __m256 {
-        pick(self, pulp::cast(*table), pulp::cast(index))
+        pick(self, pulp::cast(table.entries), pulp::cast(index))
     }
 
     #[inline(always)]

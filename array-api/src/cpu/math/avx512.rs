@@ -52,7 +52,7 @@ impl Lanes<f64> for V4 {
 
     #[inline(always)]
     fn entry(self, table: &Table<f64>, index: __m512d) -> __m512d {
-        let [low, high]: [__m512d; 2] = pulp::cast(*table);
+        let [low, high]: [__m512d; 2] = pulp::cast(table.entries);
         self.avx512f._mm512_permutex2var_pd(low, pulp::cast(index), high)
     }
 
@@ -122,7 +122,7 @@ impl Lanes<f32> for V4 {
 
     #[inline(always)]
     fn entry(self, table: &Table<f32>, index: __m512) -> __m512 {
-        self.avx512f._mm512_permutexvar_ps(pulp::cast(index), pulp::cast(*table))
+        self.avx512f._mm512_permutexvar_ps(pulp::cast(index), pulp::cast(table.entries))
     }
 
     #[inline(always)]

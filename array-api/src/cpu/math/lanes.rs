@@ -80,7 +80,7 @@ impl<T: Tables> Lanes<T> for One {
 
     #[inline(always)]
     fn entry(self, table: &Table<T>, index: T) -> T {
-        table[index.last_four_bits()]
+        table.entries[index.last_four_bits()]
     }
 
     #[inline(always)]

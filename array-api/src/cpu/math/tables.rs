@@ -7,9 +7,33 @@ use super::pair::Pair;
 use super::real::Real;
 use super::tabulated::Function;
 
-/// Numbers for each value of the four leading bits of a fraction: two vector registers of `f64` in
-/// AVX-512, one of `f32`.
-pub type Table<T> = [T; 16];
+/// Numbers for each value of the four leading bits of a fraction.
+#[derive(Debug, Clone, Copy)]
+pub struct Table<T> {
+    /// The numbers: two vector registers of `f64` in AVX-512, one of `f32`.
+    pub entries: [T; 16],
+    /// The lower and the upper halves of their bits, if they are `f64`: two registers each in AVX2.
+    pub halves: [[u32; 16]; 2],
+}
+
+impl Table<f64> {
+    const fn of(entries: [f64; 16]) -> Self {
+        let mut halves = [[0; 16]; 2];
+        let mut i = 0;
+        while i < entries.len() {
+            halves[0][i] = entries[i].to_bits() as u32;
+            halves[1][i] = (entries[i].to_bits() >> 32) as u32;
+            i += 1;
+        }
+        Self { entries, halves }
+    }
+}
+
+impl Table<f32> {
+    const fn of(entries: [f32; 16]) -> Self {
+        Self { entries, halves: [[0; 16]; 2] }
+    }
+}
 
 /// Logarithms to a base `b`.
 pub struct Logarithm<T: 'static> {
@@ -79,12 +103,12 @@ macro_rules! blocks {
 impl Tables for f64 {
     blocks!(f64);
 
-    const RECIPROCALS: Table<Self> = [
+    const RECIPROCALS: Table<Self> = Table::<f64>::of([
         1.0, 0.921875, 0.875, 0.828125, 0.78125, 0.75, 0.71875, 0.6875, 0.65625, 0.625, 0.609375, 0.578125,
         0.5625, 0.546875, 0.53125, 0.5,
-    ];
+    ]);
     const ROOTS: [Table<Self>; 2] = [
-        [
+        Table::<f64>::of([
             1.0,
             1.0442737824274138,
             1.0905077326652577,
@@ -101,8 +125,8 @@ impl Tables for f64 {
             1.7562521603732995,
             1.8340080864093424,
             1.9152065613971474,
-        ],
-        [
+        ]),
+        Table::<f64>::of([
             0.0,
             8.551888157451752e-17,
             -3.0467828052296387e-17,
@@ -119,13 +143,13 @@ impl Tables for f64 {
             2.9601419226373644e-17,
             3.2831076444915486e-17,
             -1.0619945567952728e-16,
-        ],
+        ]),
     ];
     const LOG_E: Logarithm<Self> = Logarithm {
         lead: 1.0,
         octave: (0.6931471824645996, -1.904654299957768e-09),
         logs: [
-            [
+            Table::<f64>::of([
                 0.0,
                 0.0813455581665039,
                 0.1335315704345703,
@@ -142,8 +166,8 @@ impl Tables for f64 {
                 0.6035351753234863,
                 0.6325225830078125,
                 0.6931471824645996,
-            ],
-            [
+            ]),
+            Table::<f64>::of([
                 0.0,
                 8.128744849963734e-08,
                 -1.7781004768935365e-07,
@@ -160,7 +184,7 @@ impl Tables for f64 {
                 -1.5345322815132773e-07,
                 -2.4264302033163373e-08,
                 -1.904654299957768e-09,
-            ],
+            ]),
         ],
         series: &[
             -0.08745036137201105,
@@ -178,7 +202,7 @@ impl Tables for f64 {
         lead: std::f64::consts::LOG2_E,
         octave: (1.0, 0.0),
         logs: [
-            [
+            Table::<f64>::of([
                 0.0,
                 0.11735677719116211,
                 0.19264507293701172,
@@ -195,8 +219,8 @@ impl Tables for f64 {
                 0.8707170486450195,
                 0.9125370979309082,
                 1.0,
-            ],
-            [
+            ]),
+            Table::<f64>::of([
                 0.0,
                 1.734469966318176e-07,
                 5.005384173808031e-09,
@@ -213,7 +237,7 @@ impl Tables for f64 {
                 -6.55899859865623e-08,
                 6.081875238862094e-08,
                 0.0,
-            ],
+            ]),
         ],
         series: &[
             -0.1261642026753481,
@@ -231,7 +255,7 @@ impl Tables for f64 {
         lead: std::f64::consts::LOG10_E,
         octave: (0.30103015899658203, -1.6333260083603626e-07),
         logs: [
-            [
+            Table::<f64>::of([
                 0.0,
                 0.035327911376953125,
                 0.057991981506347656,
@@ -248,8 +272,8 @@ impl Tables for f64 {
                 0.2621121406555176,
                 0.2747011184692383,
                 0.30103015899658203,
-            ],
-            [
+            ]),
+            Table::<f64>::of([
                 0.0,
                 5.0964789856021776e-08,
                 -3.4528660901321e-08,
@@ -266,7 +290,7 @@ impl Tables for f64 {
                 -2.1102190604234103e-07,
                 -6.152760623372148e-08,
                 -1.6333260083603626e-07,
-            ],
+            ]),
         ],
         series: &[
             -0.03797920938430969,
@@ -321,12 +345,12 @@ impl Tables for f64 {
 impl Tables for f32 {
     blocks!(f32);
 
-    const RECIPROCALS: Table<Self> = [
+    const RECIPROCALS: Table<Self> = Table::<f32>::of([
         1.0, 0.921875, 0.875, 0.828125, 0.78125, 0.75, 0.71875, 0.6875, 0.65625, 0.625, 0.609375, 0.578125,
         0.5625, 0.546875, 0.53125, 0.5,
-    ];
+    ]);
     const ROOTS: [Table<Self>; 2] = [
-        [
+        Table::<f32>::of([
             1.0,
             1.0442737,
             1.0905077,
@@ -343,8 +367,8 @@ impl Tables for f32 {
             1.7562522,
             1.8340081,
             1.9152066,
-        ],
-        [
+        ]),
+        Table::<f32>::of([
             0.0,
             4.83347e-08,
             -1.307754e-08,
@@ -361,17 +385,17 @@ impl Tables for f32 {
             -9.23577e-09,
             -1.1239278e-08,
             9.845328e-09,
-        ],
+        ]),
     ];
     const LOG_E: Logarithm<Self> = Logarithm {
         lead: 1.0,
         octave: (0.69314575, 1.4286068e-06),
         logs: [
-            [
+            Table::<f32>::of([
                 0.0, 0.08135986, 0.13354492, 0.18859863, 0.24685669, 0.2876892, 0.3302307, 0.37469482,
                 0.4212036, 0.47000122, 0.4953308, 0.54797363, 0.5753784, 0.60354614, 0.6325073, 0.69314575,
-            ],
-            [
+            ]),
+            Table::<f32>::of([
                 0.0,
                 -1.4223828e-05,
                 -1.352925e-05,
@@ -388,7 +412,7 @@ impl Tables for f32 {
                 -1.1120708e-05,
                 1.5234525e-05,
                 1.4286068e-06,
-            ],
+            ]),
         ],
         series: &[0.1885523, -0.2500667, 0.33334446, -0.5],
     };
@@ -396,7 +420,7 @@ impl Tables for f32 {
         lead: std::f32::consts::LOG2_E,
         octave: (1.0, 0.0),
         logs: [
-            [
+            Table::<f32>::of([
                 0.0,
                 0.117370605,
                 0.19265747,
@@ -413,8 +437,8 @@ impl Tables for f32 {
                 0.87072754,
                 0.9125366,
                 1.0,
-            ],
-            [
+            ]),
+            Table::<f32>::of([
                 0.0,
                 -1.3654831e-05,
                 -1.2392761e-05,
@@ -431,7 +455,7 @@ impl Tables for f32 {
                 -1.05560075e-05,
                 5.376559e-07,
                 0.0,
-            ],
+            ]),
         ],
         series: &[0.27202347, -0.36077, 0.4809144, -0.7213475],
     };
@@ -439,7 +463,7 @@ impl Tables for f32 {
         lead: std::f32::consts::LOG10_E,
         octave: (0.3010254, 4.605039e-06),
         logs: [
-            [
+            Table::<f32>::of([
                 0.0,
                 0.035339355,
                 0.0579834,
@@ -456,8 +480,8 @@ impl Tables for f32 {
                 0.26211548,
                 0.27468872,
                 0.3010254,
-            ],
-            [
+            ]),
+            Table::<f32>::of([
                 0.0,
                 -1.1393127e-05,
                 8.54854e-06,
@@ -474,7 +498,7 @@ impl Tables for f32 {
                 -3.548882e-06,
                 1.2336239e-05,
                 4.605039e-06,
-            ],
+            ]),
         ],
         series: &[0.08188723, -0.10860258, 0.14476967, -0.21714725],
     };

@@ -35,7 +35,7 @@ impl<const TERMS: usize> WithSimd for Evaluate<'_, TERMS> {
         let Self { plan, rows, mut coefficients, mut out, add } = self;
         let (size, functions) = (rows.len() * plan.columns, plan.basis.functions());
         while !out.is_empty() {
-            let images = at_once::<TERMS>(out.len() / size);
+            let images = at_once::<S>(TERMS, (out.len() / size).min(2));
             let (these, others) = coefficients.split_at(images * functions);
             let (points, other_points) = std::mem::take(&mut out).split_at_mut(images * size);
             (coefficients, out) = (others, other_points);
@@ -104,11 +104,13 @@ fn evaluate_with<S: Simd, const TERMS: usize, const IMAGES: usize, const N: usiz
     let (width, size) = (plan.columns, rows.len() * plan.columns);
     let polynomials = polynomials::<TERMS, IMAGES>(plan, coefficients);
     let none = [simd.splat_f64s(0.0); N];
-    let mut images: [&mut [f64]; IMAGES] = std::array::from_fn(|_| [].as_mut_slice());
-    images.iter_mut().zip(out.chunks_exact_mut(size)).for_each(|(image, out)| *image = out);
     for (number, row) in rows.enumerate() {
         let (x, runs) = plan.row(row);
-        let mut out = images.each_mut().map(|image| &mut image[number * width..][..width]);
+        let mut images = out.chunks_exact_mut(size);
+        let mut lines: [&mut [f64]; IMAGES] = std::array::from_fn(|_| match images.next() {
+            Some(image) => &mut image[number * width..][..width],
+            None => unreachable!("an output for each image"),
+        });
         for run in runs {
             let (span, interval) = (run.start as usize..run.end as usize, run.interval as usize);
             let centre = simd.splat_f64s(plan.basis.centres()[interval]);
@@ -117,26 +119,29 @@ fn evaluate_with<S: Simd, const TERMS: usize, const IMAGES: usize, const N: usiz
                 *c = simd.splat_f64s(*polynomial);
             }
             let whole = x[span.clone()].as_chunks::<LANES>().0;
-            let mut targets =
-                out.each_mut().map(|out| &mut out[span.clone()].as_chunks_mut::<LANES>().0[..whole.len()]);
             for (i, x) in whole.iter().enumerate() {
                 let s = distances::<S, N>(simd, x, centre);
-                for (out, c) in targets.iter_mut().zip(&c) {
-                    let before = if add { load::<S, N>(&out[i]) } else { none };
-                    store::<S, N>(plus::<S, TERMS, N>(simd, before, s, c), &mut out[i]);
+                for (line, c) in lines.iter_mut().zip(&c) {
+                    let Some(out) = line[span.start + i * LANES..].first_chunk_mut() else {
+                        unreachable!("lines are as long as x")
+                    };
+                    let before = if add { load::<S, N>(out) } else { none };
+                    store::<S, N>(plus::<S, TERMS, N>(simd, before, s, c), out);
                 }
             }
             let rest = span.len() % LANES;
             if rest > 0 {
                 let (inside, at) = (first_places::<S, N>(simd, rest), span.end - rest);
                 let s = distances::<S, N>(simd, &window(x, at), centre);
-                for (out, c) in out.iter_mut().zip(&c) {
-                    let before = load::<S, N>(&window(out, at));
-                    let after = plus::<S, TERMS, N>(simd, if add { before } else { none }, s, c);
+                for (line, c) in lines.iter_mut().zip(&c) {
+                    let mut vectors = load::<S, N>(&window(line, at));
+                    let after = plus::<S, TERMS, N>(simd, if add { vectors } else { none }, s, c);
+                    for n in 0..N {
+                        vectors[n] = simd.select_f64s(inside[n], after[n], vectors[n]);
+                    }
                     let mut merged = [0.0; LANES];
-                    let vectors = std::array::from_fn(|n| simd.select_f64s(inside[n], after[n], before[n]));
                     store::<S, N>(vectors, &mut merged);
-                    let out = &mut out[at..];
+                    let out = &mut line[at..];
                     match out.first_chunk_mut::<LANES>() {
                         Some(out) => *out = merged,
                         None => out.copy_from_slice(&merged[..out.len()]),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::bytemuck::cast_slice;
 use pulp::{Arch, Simd, WithSimd};
 
-use super::vectors::{add_products, add_run, with_vectors};
+use super::vectors::{add_products, add_run, at_once, of_sums, with_vectors};
 use super::{LANES, SplinePlan};
 use crate::Float;
 
@@ -57,14 +57,24 @@ fn project_kronecker_with<S: Simd, T: Float, const TERMS: usize, const N: usize>
         let value = |j: usize, s: f64| rows.polynomial(outer, j).iter().rev().fold(0.0, |sum, c| sum * s + c);
         for (four, combined) in combined.chunks_mut(TOGETHER * width).enumerate() {
             let value = |j: usize, s: f64| value(four * TOGETHER + j, s);
-            let out = &mut out[(outer + four * TOGETHER) * inner..];
-            let group = Group { columns, f, distances: &distances, combined, out };
-            match group.combined.len() / width {
-                1 => add_group::<S, T, TERMS, 1, N>(simd, group, value),
-                2 => add_group::<S, T, TERMS, 2, N>(simd, group, value),
-                3 => add_group::<S, T, TERMS, 3, N>(simd, group, value),
-                _ => add_group::<S, T, TERMS, TOGETHER, N>(simd, group, value),
+            match combined.len() / width {
+                1 => combine::<S, T, 1>(simd, f, &distances, value, combined),
+                2 => combine::<S, T, 2>(simd, f, &distances, value, combined),
+                3 => combine::<S, T, 3>(simd, f, &distances, value, combined),
+                _ => combine::<S, T, TOGETHER>(simd, f, &distances, value, combined),
             }
+        }
+        let (mut lines, mut out) = (&combined[..], &mut out[outer * inner..]);
+        while !lines.is_empty() {
+            let count = at_once::<S>(of_sums::<S, TERMS>(), lines.len() / width);
+            match count {
+                1 => add_lines::<S, TERMS, 1, N>(simd, columns, lines, out),
+                2 => add_lines::<S, TERMS, 2, N>(simd, columns, lines, out),
+                3 => add_lines::<S, TERMS, 3, N>(simd, columns, lines, out),
+                _ => add_lines::<S, TERMS, 4, N>(simd, columns, lines, out),
+            }
+            lines = &lines[count * width..];
+            out = &mut out[count * inner..];
         }
         first += group;
     }
@@ -82,34 +92,25 @@ fn two_vectors<S: Simd, T: Float, const N: usize>(numbers: &[T]) -> [S::f64s; 2]
 /// Functions that rows are multiplied by at once: their sums stay in registers.
 const TOGETHER: usize = 4;
 
-/// Rows between the same two knots, for some of their functions.
-struct Group<'a, T> {
-    columns: &'a SplinePlan,
-    f: &'a [T],
-    /// Of each row from the middle of the interval.
-    distances: &'a [f64],
-    /// Room for a row for each function.
-    combined: &'a mut [f64],
-    /// Sums for each function with those of the columns.
-    out: &'a mut [f64],
-}
-
-/// Adds to the sums of a group what its rows have, given the value of a function at a distance.
+/// Adds to the sums of some functions of rows times those of columns what the lines have that are combined with
+/// the former.
 #[inline(always)]
-fn add_group<S: Simd, T: Float, const TERMS: usize, const FUNCTIONS: usize, const N: usize>(
+fn add_lines<S: Simd, const TERMS: usize, const LINES: usize, const N: usize>(
     simd: S,
-    group: Group<'_, T>,
-    value: impl Fn(usize, f64) -> f64,
+    columns: &SplinePlan,
+    lines: &[f64],
+    out: &mut [f64],
 ) {
-    let Group { columns, f, distances, combined, out } = group;
-    combine::<S, T, FUNCTIONS>(simd, f, distances, value, combined);
     let width = columns.columns;
-    let lines: [&[f64]; FUNCTIONS] = std::array::from_fn(|j| &combined[j * width..][..width]);
+    let mut each = [&lines[..0]; LINES];
+    for (each, line) in each.iter_mut().zip(lines.chunks_exact(width)) {
+        *each = line;
+    }
     let (x, runs) = columns.row(0);
     for run in runs {
         let (span, interval) = (run.start as usize..run.end as usize, run.interval as usize);
-        let mut sums = [[[simd.splat_f64s(0.0); N]; TERMS]; FUNCTIONS];
-        add_run(simd, &mut sums, x, &lines, span, columns.basis.centres()[interval]);
+        let mut sums = [[[simd.splat_f64s(0.0); N]; TERMS]; LINES];
+        add_run(simd, &mut sums, x, &each, span, columns.basis.centres()[interval]);
         for (sums, out) in sums.iter().zip(out.chunks_exact_mut(columns.basis.functions())) {
             add_products::<S, TERMS, N>(out, columns, interval, sums);
         }
@@ -126,24 +127,28 @@ fn combine<S: Simd, T: Float, const FUNCTIONS: usize>(
     out: &mut [f64],
 ) {
     let width = out.len() / FUNCTIONS;
-    let values: Vec<[f64; FUNCTIONS]> =
-        distances.iter().map(|&s| std::array::from_fn(|j| value(j, s))).collect();
+    let mut values = vec![[0.0; FUNCTIONS]; distances.len()];
+    for (values, &s) in values.iter_mut().zip(distances) {
+        for (j, of_function) in values.iter_mut().enumerate() {
+            *of_function = value(j, s);
+        }
+    }
     let block = 2 * S::F64_LANES;
     let whole = width - width % block;
     for start in (0..whole).step_by(block) {
         let mut sums = [[simd.splat_f64s(0.0); 2]; FUNCTIONS];
-        for (row, values) in f.chunks_exact(width).zip(&values) {
-            let numbers = &row[start..start + block];
+        for (row, values) in values.iter().enumerate() {
+            let numbers = &f[row * width + start..][..block];
             let vectors = match S::F64_LANES {
                 8 => two_vectors::<S, T, 16>(numbers),
                 4 => two_vectors::<S, T, 8>(numbers),
                 2 => two_vectors::<S, T, 4>(numbers),
                 _ => two_vectors::<S, T, 2>(numbers),
             };
-            for (sums, &value) in sums.iter_mut().zip(values) {
-                let value = simd.splat_f64s(value);
-                for (sum, vector) in sums.iter_mut().zip(vectors) {
-                    *sum = simd.mul_add_f64s(vector, value, *sum);
+            for j in 0..FUNCTIONS {
+                let value = simd.splat_f64s(values[j]);
+                for i in 0..2 {
+                    sums[j][i] = simd.mul_add_f64s(vectors[i], value, sums[j][i]);
                 }
             }
         }

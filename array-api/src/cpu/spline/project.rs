@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::vectors::{Moments, add_products, add_run, at_once, with_vectors};
+use super::vectors::{Moments, add_products, add_run, at_once, of_sums, with_vectors};
 use super::{LANES, SplinePlan};
 use crate::Float;
 
@@ -35,7 +35,7 @@ impl<T: Float, const TERMS: usize> WithSimd for Project<'_, T, TERMS> {
         let Self { plan, rows, mut f, mut out } = self;
         let (size, functions) = (rows.len() * plan.columns, plan.basis.functions());
         while !f.is_empty() {
-            let images = at_once::<TERMS>(f.len() / size);
+            let images = at_once::<S>(of_sums::<S, TERMS>(), (f.len() / size).min(2));
             let (these, others) = f.split_at(images * size);
             let (sums, other_sums) = std::mem::take(&mut out).split_at_mut(images * functions);
             (f, out) = (others, other_sums);
@@ -55,15 +55,17 @@ fn project_with<S: Simd, T: Float, const TERMS: usize, const IMAGES: usize, cons
 ) {
     let Project { plan, rows, f, out } = kernel;
     let (width, size) = (plan.columns, rows.len() * plan.columns);
-    let images: [&[T]; IMAGES] = std::array::from_fn(|image| &f[image * size..][..size]);
     let none: Moments<S, TERMS, N, IMAGES> = [[[simd.splat_f64s(0.0); N]; TERMS]; IMAGES];
     let mut sums = vec![none; plan.basis.centres().len()];
     for (number, row) in rows.enumerate() {
         let (x, runs) = plan.row(row);
-        let f = images.map(|image| &image[number * width..][..width]);
+        let mut of_row = [&f[..0]; IMAGES];
+        for (image, of_row) in of_row.iter_mut().enumerate() {
+            *of_row = &f[image * size + number * width..][..width];
+        }
         for run in runs {
             let (span, interval) = (run.start as usize..run.end as usize, run.interval as usize);
-            add_run(simd, &mut sums[interval], x, &f, span, plan.basis.centres()[interval]);
+            add_run(simd, &mut sums[interval], x, &of_row, span, plan.basis.centres()[interval]);
         }
     }
     for (interval, sums) in sums.iter().enumerate() {

@@ -32,14 +32,20 @@ pub(super) type Moments<S, const TERMS: usize, const N: usize, const IMAGES: usi
 #[inline(always)]
 pub(super) fn load<S: Simd, const N: usize>(numbers: &[f64; LANES]) -> Vectors<S, N> {
     let (vectors, _) = S::as_simd_f64s(numbers);
-    std::array::from_fn(|n| vectors[n])
+    let mut loaded = [vectors[0]; N];
+    for n in 1..N {
+        loaded[n] = vectors[n];
+    }
+    loaded
 }
 
 /// Writes vectors to [`LANES`] places.
 #[inline(always)]
 pub(super) fn store<S: Simd, const N: usize>(vectors: Vectors<S, N>, out: &mut [f64; LANES]) {
     let (to, _) = S::as_mut_simd_f64s(out);
-    to.iter_mut().zip(vectors).for_each(|(to, vector)| *to = vector);
+    for n in 0..N {
+        to[n] = vectors[n];
+    }
 }
 
 /// Vectors of the numbers in [`LANES`] places, in double precision.
@@ -66,7 +72,12 @@ pub(super) fn window<T: Float>(row: &[T], at: usize) -> [T; LANES] {
 pub(super) fn first_places<S: Simd, const N: usize>(simd: S, count: usize) -> [S::m64s; N] {
     const PLACES: [f64; LANES] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
     let count = simd.splat_f64s(count as f64);
-    load::<S, N>(&PLACES).map(|place| simd.less_than_f64s(place, count))
+    let places = load::<S, N>(&PLACES);
+    let mut inside = [simd.less_than_f64s(places[0], count); N];
+    for n in 1..N {
+        inside[n] = simd.less_than_f64s(places[n], count);
+    }
+    inside
 }
 
 /// Adds to the sums of an image what [`LANES`] points have, given the powers of their distances.
@@ -165,15 +176,29 @@ pub(super) fn add_products<S: Simd, const TERMS: usize, const N: usize>(
     interval: usize,
     moments: &[Vectors<S, N>; TERMS],
 ) {
-    let moments = moments.each_ref().map(|sum| total(pulp::bytemuck::cast_slice(sum)));
+    let mut totals = [0.0; TERMS];
+    for p in 0..TERMS {
+        totals[p] = total(pulp::bytemuck::cast_slice(&moments[p]));
+    }
     for (j, sum) in out[interval..interval + TERMS].iter_mut().enumerate() {
-        let polynomial = plan.polynomial(interval, j);
-        *sum += polynomial.iter().zip(moments).map(|(c, m)| c * m).sum::<f64>();
+        let polynomial = &plan.polynomial(interval, j)[..TERMS];
+        let mut products = 0.0;
+        for p in 0..TERMS {
+            products += polynomial[p] * totals[p];
+        }
+        *sum += products;
     }
 }
 
-/// How many of the images that are left go through a run together: 2 if there are so many, and the
-/// processor has registers for what belongs to each, else 1.
-pub(super) fn at_once<const TERMS: usize>(left: usize) -> usize {
-    if TERMS > 4 || left < 2 { 1 } else { 2 }
+/// How many of some things, at most four, go through a run together: as many as the processor has registers for,
+/// given how many vectors belong to each, besides a few for what all share.
+#[inline(always)]
+pub(super) fn at_once<S: Simd>(vectors: usize, left: usize) -> usize {
+    let registers = if cfg!(target_arch = "x86_64") && S::F64_LANES < 8 { 16 } else { 32 };
+    (registers * 3 / 4 / vectors).min(left).clamp(1, 4)
+}
+
+/// How many vectors the sums of a run take: see [`Moments`].
+pub(super) const fn of_sums<S: Simd, const TERMS: usize>() -> usize {
+    TERMS * (LANES / S::F64_LANES)
 }
