@@ -1,6 +1,6 @@
 //! [`Lanes`] with AVX2.
 
-use std::arch::x86_64::{__m256, __m256d, __m256i, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_LT_OQ};
+use std::arch::x86_64::{__m128d, __m256, __m256d, __m256i, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_LT_OQ};
 
 use pulp::x86::V3;
 
@@ -9,7 +9,20 @@ use super::real::Real;
 use super::tables::Table;
 use super::tabulated::Function;
 
-/// The entries of a table, in two vectors, that the last four bits of `index` number.
+/// Two neighbouring numbers of the row of a table that the last four bits of `index` number.
+#[inline(always)]
+fn row<const N: usize>(table: &Table<f64, N>, index: u64, pair: usize) -> __m128d {
+    let [first, second] = table.rows[(index & 15) as usize].as_chunks().0[pair];
+    pulp::cast([first, second])
+}
+
+/// Two halves of a vector.
+#[inline(always)]
+fn joined(simd: V3, first: __m128d, second: __m128d) -> __m256d {
+    simd.avx._mm256_insertf128_pd::<1>(simd.avx._mm256_castpd128_pd256(first), second)
+}
+
+/// The entries of a column, in two vectors, that the last four bits of `index` number.
 #[inline(always)]
 fn pick(simd: V3, [first, second]: [__m256; 2], index: __m256i) -> __m256 {
     let in_second = simd.avx2._mm256_slli_epi32::<28>(index);
@@ -18,6 +31,34 @@ fn pick(simd: V3, [first, second]: [__m256; 2], index: __m256i) -> __m256 {
         simd.avx2._mm256_permutevar8x32_ps(second, index),
         pulp::cast(in_second),
     )
+}
+
+/// What [`Lanes::split`] makes of numbers that are not subnormal, given what [`Real::INTEGERS`] and their exponents are
+/// larger by than what their exponents are to be.
+#[inline(always)]
+fn parts_f64(simd: V3, x: __m256d, bias: __m256d) -> (__m256d, __m256d, __m256d) {
+    let bits: __m256i = pulp::cast(x);
+    // The exponent becomes the last bits of a number whose last bit is worth one.
+    let exponent = pulp::cast(simd.avx2._mm256_srli_epi64::<52>(bits));
+    let biased = simd.avx._mm256_or_pd(exponent, simd.all(f64::INTEGERS));
+    let fraction = simd.avx._mm256_and_pd(x, simd.all(f64::from_bits((1 << 52) - 1)));
+    let m = simd.avx._mm256_or_pd(fraction, simd.all(1.0_f64));
+    let index = pulp::cast(simd.avx2._mm256_srli_epi64::<48>(bits));
+    (simd.avx._mm256_sub_pd(biased, bias), m, index)
+}
+
+/// What [`Lanes::split`] makes of numbers that are not subnormal, given what [`Real::INTEGERS`] and their exponents are
+/// larger by than what their exponents are to be.
+#[inline(always)]
+fn parts_f32(simd: V3, x: __m256, bias: __m256) -> (__m256, __m256, __m256) {
+    let bits: __m256i = pulp::cast(x);
+    // The exponent becomes the last bits of a number whose last bit is worth one.
+    let exponent = pulp::cast(simd.avx2._mm256_srli_epi32::<23>(bits));
+    let biased = simd.avx._mm256_or_ps(exponent, simd.all(f32::INTEGERS));
+    let fraction = simd.avx._mm256_and_ps(x, simd.all(f32::from_bits((1 << 23) - 1)));
+    let m = simd.avx._mm256_or_ps(fraction, simd.all(1.0_f32));
+    let index = pulp::cast(simd.avx2._mm256_srli_epi32::<19>(bits));
+    (simd.avx._mm256_sub_ps(biased, bias), m, index)
 }
 
 impl Lanes<f64> for V3 {
@@ -56,37 +97,46 @@ impl Lanes<f64> for V3 {
     }
 
     #[inline(always)]
-    fn entry(self, table: &Table<f64>, index: __m256d) -> __m256d {
-        let index = pulp::cast(self.avx._mm256_moveldup_ps(pulp::cast(index)));
-        let low = pick(self, pulp::cast(table.halves[0]), index);
-        let high = pick(self, pulp::cast(table.halves[1]), index);
-        pulp::cast(self.avx._mm256_blend_ps::<0b1010_1010>(low, high))
-    }
-
-    #[inline(always)]
-    fn short_entry(self, table: &Table<f64>, index: __m256d) -> __m256d {
-        let index = pulp::cast(self.avx._mm256_moveldup_ps(pulp::cast(index)));
-        let high = pick(self, pulp::cast(table.halves[1]), index);
-        pulp::cast(self.avx._mm256_blend_ps::<0b1010_1010>(pulp::cast(self.avx._mm256_setzero_pd()), high))
+    fn entries<const N: usize>(self, table: &Table<f64, N>, index: __m256d) -> [__m256d; N] {
+        let index: [u64; 4] = pulp::cast(index);
+        let mut entries = [pulp::cast(index); N];
+        for (column, entry) in entries.iter_mut().enumerate() {
+            // Lanes 0 and 2, and lanes 1 and 3, of this column and its neighbour.
+            let pair = column / 2;
+            let even = joined(self, row(table, index[0], pair), row(table, index[2], pair));
+            let odd = joined(self, row(table, index[1], pair), row(table, index[3], pair));
+            *entry = match column % 2 {
+                0 => self.avx._mm256_unpacklo_pd(even, odd),
+                _ => self.avx._mm256_unpackhi_pd(even, odd),
+            };
+        }
+        entries
     }
 
     #[inline(always)]
     fn split(self, x: __m256d) -> (__m256d, __m256d, __m256d) {
-        let bits = |x: __m256d| -> __m256i { pulp::cast(x) };
         let subnormal = self.avx._mm256_cmp_pd::<_CMP_LT_OQ>(x, self.all(f64::MIN_POSITIVE));
-        let x = self.avx._mm256_blendv_pd(x, self.avx._mm256_mul_pd(x, self.all(f64::INTEGERS)), subnormal);
-        // The exponent becomes the last bits of a number whose last bit is worth one.
-        let biased =
-            bits(self.avx._mm256_or_pd(
-                pulp::cast(self.avx2._mm256_srli_epi64::<52>(bits(x))),
-                self.all(f64::INTEGERS),
-            ));
+        let scaled = self.avx._mm256_mul_pd(x, self.all(f64::INTEGERS));
+        let x = self.avx._mm256_blendv_pd(x, scaled, subnormal);
         let bias = f64::INTEGERS + (f64::MAX_EXPONENT - 1.0);
         let bias = self.avx._mm256_blendv_pd(self.all(bias), self.all(bias + 52.0), subnormal);
-        let k = self.avx._mm256_sub_pd(pulp::cast(biased), bias);
-        let fraction = self.avx._mm256_and_pd(x, self.all(f64::from_bits((1 << 52) - 1)));
-        let m = self.avx._mm256_or_pd(fraction, self.all(1.0));
-        (k, m, pulp::cast(self.avx2._mm256_srli_epi64::<48>(bits(x))))
+        parts_f64(self, x, bias)
+    }
+
+    #[inline(always)]
+    fn split_normal(self, x: __m256d) -> Option<(__m256d, __m256d, __m256d)> {
+        // The bits of these numbers are neighbours; moved to the lowest integers, one comparison does.
+        const LOWEST: i64 = f64::MIN_POSITIVE.to_bits() as i64;
+        const COUNT: i64 = f64::INFINITY.to_bits() as i64 - LOWEST;
+        let moved = self.avx._mm256_set1_epi64x(i64::MIN.wrapping_sub(LOWEST));
+        let moved = self.avx2._mm256_add_epi64(pulp::cast(x), moved);
+        let end = self.avx._mm256_set1_epi64x(i64::MIN + COUNT);
+        let normal = pulp::cast(self.avx2._mm256_cmpgt_epi64(end, moved));
+        let all = self.avx._mm256_movemask_pd(normal) == 0b1111;
+        if !all {
+            return None;
+        }
+        Some(parts_f64(self, x, self.all(f64::INTEGERS + (f64::MAX_EXPONENT - 1.0))))
     }
 
     #[inline(always)]
@@ -157,27 +207,38 @@ impl Lanes<f32> for V3 {
     }
 
     #[inline(always)]
-    fn entry(self, table: &Table<f32>, index: __m256) -> __m256 {
-        pick(self, pulp::cast(table.entries), pulp::cast(index))
+    fn entries<const N: usize>(self, table: &Table<f32, N>, index: __m256) -> [__m256; N] {
+        let mut entries = [index; N];
+        for (entry, column) in entries.iter_mut().zip(&table.columns) {
+            *entry = pick(self, pulp::cast(*column), pulp::cast(index));
+        }
+        entries
     }
 
     #[inline(always)]
     fn split(self, x: __m256) -> (__m256, __m256, __m256) {
-        let bits = |x: __m256| -> __m256i { pulp::cast(x) };
         let subnormal = self.avx._mm256_cmp_ps::<_CMP_LT_OQ>(x, self.all(f32::MIN_POSITIVE));
-        let x = self.avx._mm256_blendv_ps(x, self.avx._mm256_mul_ps(x, self.all(f32::INTEGERS)), subnormal);
-        // The exponent becomes the last bits of a number whose last bit is worth one.
-        let biased =
-            bits(self.avx._mm256_or_ps(
-                pulp::cast(self.avx2._mm256_srli_epi32::<23>(bits(x))),
-                self.all(f32::INTEGERS),
-            ));
+        let scaled = self.avx._mm256_mul_ps(x, self.all(f32::INTEGERS));
+        let x = self.avx._mm256_blendv_ps(x, scaled, subnormal);
         let bias = f32::INTEGERS + (f32::MAX_EXPONENT - 1.0);
         let bias = self.avx._mm256_blendv_ps(self.all(bias), self.all(bias + 23.0), subnormal);
-        let k = self.avx._mm256_sub_ps(pulp::cast(biased), bias);
-        let fraction = self.avx._mm256_and_ps(x, self.all(f32::from_bits((1 << 23) - 1)));
-        let m = self.avx._mm256_or_ps(fraction, self.all(1.0_f32));
-        (k, m, pulp::cast(self.avx2._mm256_srli_epi32::<19>(bits(x))))
+        parts_f32(self, x, bias)
+    }
+
+    #[inline(always)]
+    fn split_normal(self, x: __m256) -> Option<(__m256, __m256, __m256)> {
+        // The bits of these numbers are neighbours; moved to the lowest integers, one comparison does.
+        const LOWEST: i32 = f32::MIN_POSITIVE.to_bits() as i32;
+        const COUNT: i32 = f32::INFINITY.to_bits() as i32 - LOWEST;
+        let moved = self.avx._mm256_set1_epi32(i32::MIN.wrapping_sub(LOWEST));
+        let moved = self.avx2._mm256_add_epi32(pulp::cast(x), moved);
+        let end = self.avx._mm256_set1_epi32(i32::MIN + COUNT);
+        let normal = pulp::cast(self.avx2._mm256_cmpgt_epi32(end, moved));
+        let all = self.avx._mm256_movemask_ps(normal) == 0b1111_1111;
+        if !all {
+            return None;
+        }
+        Some(parts_f32(self, x, self.all(f32::INTEGERS + (f32::MAX_EXPONENT - 1.0))))
     }
 
     #[inline(always)]

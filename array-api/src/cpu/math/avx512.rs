@@ -51,9 +51,13 @@ impl Lanes<f64> for V4 {
     }
 
     #[inline(always)]
-    fn entry(self, table: &Table<f64>, index: __m512d) -> __m512d {
-        let [low, high]: [__m512d; 2] = pulp::cast(table.entries);
-        self.avx512f._mm512_permutex2var_pd(low, pulp::cast(index), high)
+    fn entries<const N: usize>(self, table: &Table<f64, N>, index: __m512d) -> [__m512d; N] {
+        let mut entries = [index; N];
+        for (entry, column) in entries.iter_mut().zip(&table.columns) {
+            let [low, high]: [__m512d; 2] = pulp::cast(*column);
+            *entry = self.avx512f._mm512_permutex2var_pd(low, pulp::cast(index), high);
+        }
+        entries
     }
 
     #[inline(always)]
@@ -121,8 +125,12 @@ impl Lanes<f32> for V4 {
     }
 
     #[inline(always)]
-    fn entry(self, table: &Table<f32>, index: __m512) -> __m512 {
-        self.avx512f._mm512_permutexvar_ps(pulp::cast(index), pulp::cast(table.entries))
+    fn entries<const N: usize>(self, table: &Table<f32, N>, index: __m512) -> [__m512; N] {
+        let mut entries = [index; N];
+        for (entry, column) in entries.iter_mut().zip(&table.columns) {
+            *entry = self.avx512f._mm512_permutexvar_ps(pulp::cast(index), pulp::cast(*column));
+        }
+        entries
     }
 
     #[inline(always)]

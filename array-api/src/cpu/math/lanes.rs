@@ -22,16 +22,18 @@ pub trait Lanes<T>: Copy {
     fn multiply_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
     /// `x`, or the bound beyond which it is; NaN stays NaN.
     fn clamp(self, x: Self::Vector, lowest: T, highest: T) -> Self::Vector;
-    /// The entries of a table that the last four bits of `index` number.
-    fn entry(self, table: &Table<T>, index: Self::Vector) -> Self::Vector;
-    /// [`entry`](Self::entry), of a table whose numbers have at most 21 bits if they are `f64`.
-    fn short_entry(self, table: &Table<T>, index: Self::Vector) -> Self::Vector {
-        self.entry(table, index)
-    }
+    /// The numbers of each column of a table in the rows that the last four bits of `index` number.
+    fn entries<const N: usize>(self, table: &Table<T, N>, index: Self::Vector) -> [Self::Vector; N];
     /// `(k, m, index)` with `x = 2^k m` and `1 <= m < 2`, and the four leading bits of the fraction of
     /// `m` as the last ones of `index`, for positive finite numbers, subnormal ones too; something
     /// meaningless for any other.
     fn split(self, x: Self::Vector) -> (Self::Vector, Self::Vector, Self::Vector);
+    /// [`split`](Self::split) of numbers all of which are positive, finite and not subnormal. Nothing if one is not;
+    /// or always, where it takes no longer to be ready for any number than to look.
+    #[inline(always)]
+    fn split_normal(self, _: Self::Vector) -> Option<(Self::Vector, Self::Vector, Self::Vector)> {
+        None
+    }
     /// `x * 2^floor(w)`, with `w` as adding [`ROUND_TO_16THS`](super::real::Real::ROUND_TO_16THS) leaves it, for `|w|` below almost
     /// twice the largest exponent. Only a subnormal result is rounded.
     fn scale(self, x: Self::Vector, w: Self::Vector) -> Self::Vector;
@@ -79,8 +81,12 @@ impl<T: Tables> Lanes<T> for One {
     }
 
     #[inline(always)]
-    fn entry(self, table: &Table<T>, index: T) -> T {
-        table.entries[index.last_four_bits()]
+    fn entries<const N: usize>(self, table: &Table<T, N>, index: T) -> [T; N] {
+        let mut entries = [index; N];
+        for (entry, column) in entries.iter_mut().zip(&table.columns) {
+            *entry = column[index.last_four_bits()];
+        }
+        entries
     }
 
     #[inline(always)]

@@ -8,30 +8,27 @@ use super::real::Real;
 use super::tabulated::Function;
 
 /// Numbers for each value of the four leading bits of a fraction.
+pub type Column<T> = [T; 16];
+
+/// At most four columns that are looked up together.
 #[derive(Debug, Clone, Copy)]
-pub struct Table<T> {
-    /// The numbers: two vector registers of `f64` in AVX-512, one of `f32`.
-    pub entries: [T; 16],
-    /// The lower and the upper halves of their bits, if they are `f64`: two registers each in AVX2.
-    pub halves: [[u32; 16]; 2],
+#[repr(C, align(64))]
+pub struct Table<T, const COLUMNS: usize> {
+    /// Two vector registers each of `f64` in AVX-512, one of `f32`.
+    pub columns: [Column<T>; COLUMNS],
+    /// The same numbers row by row, and anything behind them: a load or two each.
+    pub rows: [[T; 4]; 16],
 }
 
-impl Table<f64> {
-    const fn of(entries: [f64; 16]) -> Self {
-        let mut halves = [[0; 16]; 2];
-        let mut i = 0;
-        while i < entries.len() {
-            halves[0][i] = entries[i].to_bits() as u32;
-            halves[1][i] = (entries[i].to_bits() >> 32) as u32;
-            i += 1;
+impl<T: Copy, const COLUMNS: usize> Table<T, COLUMNS> {
+    const fn of(columns: [Column<T>; COLUMNS]) -> Self {
+        let mut rows = [[columns[0][0]; 4]; 16];
+        let mut entry = 0;
+        while entry < 16 * COLUMNS {
+            rows[entry % 16][entry / 16] = columns[entry / 16][entry % 16];
+            entry += 1;
         }
-        Self { entries, halves }
-    }
-}
-
-impl Table<f32> {
-    const fn of(entries: [f32; 16]) -> Self {
-        Self { entries, halves: [[0; 16]; 2] }
+        Self { columns, rows }
     }
 }
 
@@ -40,10 +37,10 @@ pub struct Logarithm<T: 'static> {
     /// `1 / ln b`.
     pub lead: T,
     /// `log_b 2`. The high part has so few bits that its product with any exponent is exact, and so
-    /// is the sum of that and the high part of one of `logs`.
+    /// is the sum of that and the high part of one of the logarithms in `table`.
     pub octave: Pair<T>,
-    /// `-log_b` of [`Tables::RECIPROCALS`]: high parts of at most 21 bits, and low parts.
-    pub logs: [Table<T>; 2],
+    /// [`Tables::RECIPROCALS`], and `-log_b` of them: high parts of at most 21 bits, and low parts.
+    pub table: Table<T, 3>,
     /// `(log_b(1 + t) - t / ln b) / t^2`.
     pub series: &'static [T],
 }
@@ -66,9 +63,9 @@ pub struct Exponential<T: 'static> {
 pub trait Tables: Real {
     /// Numbers `c` of six bits such that `-1/32 <= c m - 1 <= 1/16` for `m` from `1 + i/16` to
     /// `1 + (i+1)/16`; for the first `i` it is 1, for the last 1/2, so that no bit of the logarithm is lost near one.
-    const RECIPROCALS: Table<Self>;
-    /// `2^(i/16)`: high parts, and low parts of at most 21 bits (`f64`).
-    const ROOTS: [Table<Self>; 2];
+    const RECIPROCALS: Column<Self>;
+    /// `2^(i/16)`: high parts, and low parts.
+    const ROOTS: Table<Self, 2>;
     /// Natural logarithms.
     const LOG_E: Logarithm<Self>;
     /// Binary logarithms.
@@ -103,12 +100,12 @@ macro_rules! blocks {
 impl Tables for f64 {
     blocks!(f64);
 
-    const RECIPROCALS: Table<Self> = Table::<f64>::of([
+    const RECIPROCALS: Column<Self> = [
         1.0, 0.921875, 0.875, 0.828125, 0.78125, 0.75, 0.71875, 0.6875, 0.65625, 0.625, 0.609375, 0.578125,
         0.5625, 0.546875, 0.53125, 0.5,
-    ]);
-    const ROOTS: [Table<Self>; 2] = [
-        Table::<f64>::of([
+    ];
+    const ROOTS: Table<Self, 2> = Table::of([
+        [
             1.0,
             1.0442737824274138,
             1.0905077326652577,
@@ -125,8 +122,8 @@ impl Tables for f64 {
             1.7562521603732995,
             1.8340080864093424,
             1.9152065613971474,
-        ]),
-        Table::<f64>::of([
+        ],
+        [
             0.0,
             8.551888157451752e-17,
             -3.0467828052296387e-17,
@@ -143,13 +140,14 @@ impl Tables for f64 {
             2.9601419226373644e-17,
             3.2831076444915486e-17,
             -1.0619945567952728e-16,
-        ]),
-    ];
+        ],
+    ]);
     const LOG_E: Logarithm<Self> = Logarithm {
         lead: 1.0,
         octave: (0.6931471824645996, -1.904654299957768e-09),
-        logs: [
-            Table::<f64>::of([
+        table: Table::of([
+            Self::RECIPROCALS,
+            [
                 0.0,
                 0.0813455581665039,
                 0.1335315704345703,
@@ -166,8 +164,8 @@ impl Tables for f64 {
                 0.6035351753234863,
                 0.6325225830078125,
                 0.6931471824645996,
-            ]),
-            Table::<f64>::of([
+            ],
+            [
                 0.0,
                 8.128744849963734e-08,
                 -1.7781004768935365e-07,
@@ -184,8 +182,8 @@ impl Tables for f64 {
                 -1.5345322815132773e-07,
                 -2.4264302033163373e-08,
                 -1.904654299957768e-09,
-            ]),
-        ],
+            ],
+        ]),
         series: &[
             -0.08745036137201105,
             0.11071430974761659,
@@ -201,8 +199,9 @@ impl Tables for f64 {
     const LOG_2: Logarithm<Self> = Logarithm {
         lead: std::f64::consts::LOG2_E,
         octave: (1.0, 0.0),
-        logs: [
-            Table::<f64>::of([
+        table: Table::of([
+            Self::RECIPROCALS,
+            [
                 0.0,
                 0.11735677719116211,
                 0.19264507293701172,
@@ -219,8 +218,8 @@ impl Tables for f64 {
                 0.8707170486450195,
                 0.9125370979309082,
                 1.0,
-            ]),
-            Table::<f64>::of([
+            ],
+            [
                 0.0,
                 1.734469966318176e-07,
                 5.005384173808031e-09,
@@ -237,8 +236,8 @@ impl Tables for f64 {
                 -6.55899859865623e-08,
                 6.081875238862094e-08,
                 0.0,
-            ]),
-        ],
+            ],
+        ]),
         series: &[
             -0.1261642026753481,
             0.15972698562833107,
@@ -254,8 +253,9 @@ impl Tables for f64 {
     const LOG_10: Logarithm<Self> = Logarithm {
         lead: std::f64::consts::LOG10_E,
         octave: (0.30103015899658203, -1.6333260083603626e-07),
-        logs: [
-            Table::<f64>::of([
+        table: Table::of([
+            Self::RECIPROCALS,
+            [
                 0.0,
                 0.035327911376953125,
                 0.057991981506347656,
@@ -272,8 +272,8 @@ impl Tables for f64 {
                 0.2621121406555176,
                 0.2747011184692383,
                 0.30103015899658203,
-            ]),
-            Table::<f64>::of([
+            ],
+            [
                 0.0,
                 5.0964789856021776e-08,
                 -3.4528660901321e-08,
@@ -290,8 +290,8 @@ impl Tables for f64 {
                 -2.1102190604234103e-07,
                 -6.152760623372148e-08,
                 -1.6333260083603626e-07,
-            ]),
-        ],
+            ],
+        ]),
         series: &[
             -0.03797920938430969,
             0.04808261379111729,
@@ -345,12 +345,12 @@ impl Tables for f64 {
 impl Tables for f32 {
     blocks!(f32);
 
-    const RECIPROCALS: Table<Self> = Table::<f32>::of([
+    const RECIPROCALS: Column<Self> = [
         1.0, 0.921875, 0.875, 0.828125, 0.78125, 0.75, 0.71875, 0.6875, 0.65625, 0.625, 0.609375, 0.578125,
         0.5625, 0.546875, 0.53125, 0.5,
-    ]);
-    const ROOTS: [Table<Self>; 2] = [
-        Table::<f32>::of([
+    ];
+    const ROOTS: Table<Self, 2> = Table::of([
+        [
             1.0,
             1.0442737,
             1.0905077,
@@ -367,8 +367,8 @@ impl Tables for f32 {
             1.7562522,
             1.8340081,
             1.9152066,
-        ]),
-        Table::<f32>::of([
+        ],
+        [
             0.0,
             4.83347e-08,
             -1.307754e-08,
@@ -385,17 +385,18 @@ impl Tables for f32 {
             -9.23577e-09,
             -1.1239278e-08,
             9.845328e-09,
-        ]),
-    ];
+        ],
+    ]);
     const LOG_E: Logarithm<Self> = Logarithm {
         lead: 1.0,
         octave: (0.69314575, 1.4286068e-06),
-        logs: [
-            Table::<f32>::of([
+        table: Table::of([
+            Self::RECIPROCALS,
+            [
                 0.0, 0.08135986, 0.13354492, 0.18859863, 0.24685669, 0.2876892, 0.3302307, 0.37469482,
                 0.4212036, 0.47000122, 0.4953308, 0.54797363, 0.5753784, 0.60354614, 0.6325073, 0.69314575,
-            ]),
-            Table::<f32>::of([
+            ],
+            [
                 0.0,
                 -1.4223828e-05,
                 -1.352925e-05,
@@ -412,15 +413,16 @@ impl Tables for f32 {
                 -1.1120708e-05,
                 1.5234525e-05,
                 1.4286068e-06,
-            ]),
-        ],
+            ],
+        ]),
         series: &[0.1885523, -0.2500667, 0.33334446, -0.5],
     };
     const LOG_2: Logarithm<Self> = Logarithm {
         lead: std::f32::consts::LOG2_E,
         octave: (1.0, 0.0),
-        logs: [
-            Table::<f32>::of([
+        table: Table::of([
+            Self::RECIPROCALS,
+            [
                 0.0,
                 0.117370605,
                 0.19265747,
@@ -437,8 +439,8 @@ impl Tables for f32 {
                 0.87072754,
                 0.9125366,
                 1.0,
-            ]),
-            Table::<f32>::of([
+            ],
+            [
                 0.0,
                 -1.3654831e-05,
                 -1.2392761e-05,
@@ -455,15 +457,16 @@ impl Tables for f32 {
                 -1.05560075e-05,
                 5.376559e-07,
                 0.0,
-            ]),
-        ],
+            ],
+        ]),
         series: &[0.27202347, -0.36077, 0.4809144, -0.7213475],
     };
     const LOG_10: Logarithm<Self> = Logarithm {
         lead: std::f32::consts::LOG10_E,
         octave: (0.3010254, 4.605039e-06),
-        logs: [
-            Table::<f32>::of([
+        table: Table::of([
+            Self::RECIPROCALS,
+            [
                 0.0,
                 0.035339355,
                 0.0579834,
@@ -480,8 +483,8 @@ impl Tables for f32 {
                 0.26211548,
                 0.27468872,
                 0.3010254,
-            ]),
-            Table::<f32>::of([
+            ],
+            [
                 0.0,
                 -1.1393127e-05,
                 8.54854e-06,
@@ -498,8 +501,8 @@ impl Tables for f32 {
                 -3.548882e-06,
                 1.2336239e-05,
                 4.605039e-06,
-            ]),
-        ],
+            ],
+        ]),
         series: &[0.08188723, -0.10860258, 0.14476967, -0.21714725],
     };
     const EXP_E: Exponential<Self> = Exponential {

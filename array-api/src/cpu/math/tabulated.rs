@@ -63,20 +63,31 @@ fn polynomial<T: Tables, L: Lanes<T>>(
 /// `log_b x`.
 #[inline(always)]
 fn log<T: Tables, L: Lanes<T>>(lanes: L, base: &Logarithm<T>, x: L::Vector) -> L::Vector {
-    let (k, m, index) = lanes.split(x);
-    let t = lanes.multiply_add(m, lanes.short_entry(&T::RECIPROCALS, index), lanes.all(-T::one()));
+    match lanes.split_normal(x) {
+        Some(parts) => log_of_parts(lanes, base, parts),
+        None => lanes.with_special_values(x, log_of_parts(lanes, base, lanes.split(x))),
+    }
+}
+
+/// `log_b x` of positive finite numbers, given what [`Lanes::split`] makes of them.
+#[inline(always)]
+fn log_of_parts<T: Tables, L: Lanes<T>>(
+    lanes: L,
+    base: &Logarithm<T>,
+    (k, m, index): (L::Vector, L::Vector, L::Vector),
+) -> L::Vector {
+    let [c, log, log_low] = lanes.entries(&base.table, index);
+    let t = lanes.multiply_add(m, c, lanes.all(-T::one()));
     // k log_b 2 - log_b c has no error but that of its low part; where x is near one, it is zero.
-    let [logs, logs_low] = &base.logs;
-    let high = lanes.multiply_add(k, lanes.all(base.octave.0), lanes.short_entry(logs, index));
-    let low = lanes.multiply_add(k, lanes.all(base.octave.1), lanes.entry(logs_low, index));
+    let high = lanes.multiply_add(k, lanes.all(base.octave.0), log);
+    let low = lanes.multiply_add(k, lanes.all(base.octave.1), log_low);
     // Then t / ln b: what rounding leaves of the sum is a number again.
     let lead = lanes.all(base.lead);
     let sum = lanes.multiply_add(t, lead, high);
     let rest = lanes.multiply_add(t, lead, lanes.subtract(high, sum));
     let square = lanes.multiply(t, t);
     let series = polynomial(lanes, t, square, base.series);
-    let y = lanes.add(sum, lanes.multiply_add(series, square, lanes.add(low, rest)));
-    lanes.with_special_values(x, y)
+    lanes.add(sum, lanes.multiply_add(series, square, lanes.add(low, rest)))
 }
 
 /// `b^x`.
@@ -91,8 +102,7 @@ fn exp<T: Tables, L: Lanes<T>>(lanes: L, base: &Exponential<T>, x: L::Vector) ->
     let r = lanes.multiply_add(n, lanes.all(-base.octave.0), x);
     let r = lanes.multiply_add(n, lanes.all(-base.octave.1), r);
     let series = polynomial(lanes, r, lanes.multiply(r, r), base.series);
-    let [roots, roots_low] = &T::ROOTS;
-    let root = lanes.entry(roots, w);
-    let rest = lanes.multiply_add(root, lanes.multiply(r, series), lanes.short_entry(roots_low, w));
+    let [root, root_low] = lanes.entries(&T::ROOTS, w);
+    let rest = lanes.multiply_add(root, lanes.multiply(r, series), root_low);
     lanes.scale(lanes.add(root, rest), w)
 }

@@ -438,6 +438,21 @@ fn many_at_once_give_what_each_gives() {
             for (&x, &y) in x.iter().zip(&out) {
                 assert_same(&format!("f({x:e})"), y, one(x));
             }
+            // One of a vector's numbers is special, whatever its place.
+            let special = [T::zero(), -T::one(), T::infinity(), T::nan(), -T::nan(), T::neg_infinity()];
+            let smallest = T::min_positive_value();
+            let edges = [smallest, smallest / T::literal(2.0), -smallest, T::max_value(), -T::max_value()];
+            for &special in special.iter().chain(&edges) {
+                for place in 0..16 {
+                    let mut x: Vec<T> = (0..16).map(|i| T::literal(0.3 * f64::from(i) + 0.1)).collect();
+                    x[place] = special;
+                    let mut out = vec![T::zero(); x.len()];
+                    all(&x, &mut out);
+                    for (&x, &y) in x.iter().zip(&out) {
+                        assert_same(&format!("f({x:e}) beside {special:e}"), y, one(x));
+                    }
+                }
+            }
         }
     }
     check::<f64>();
