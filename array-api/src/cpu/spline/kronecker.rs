@@ -137,8 +137,11 @@ fn combine<S: Simd, T: Float, const FUNCTIONS: usize>(
     let whole = width - width % block;
     for start in (0..whole).step_by(block) {
         let mut sums = [[simd.splat_f64s(0.0); 2]; FUNCTIONS];
-        for (row, values) in values.iter().enumerate() {
-            let numbers = &f[row * width + start..][..block];
+        // No zip: where a crate is compiled in parts that nothing joins again, it is a call for each row.
+        let mut rows = f.chunks_exact(width);
+        for values in &values {
+            let Some(row) = rows.next() else { unreachable!("a row for each distance") };
+            let numbers = &row[start..start + block];
             let vectors = match S::F64_LANES {
                 8 => two_vectors::<S, T, 16>(numbers),
                 4 => two_vectors::<S, T, 8>(numbers),

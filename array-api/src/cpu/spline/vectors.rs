@@ -190,12 +190,13 @@ pub(super) fn add_products<S: Simd, const TERMS: usize, const N: usize>(
     }
 }
 
-/// How many of some things, at most four, go through a run together: as many as the processor has registers for,
-/// given how many vectors belong to each, besides a few for what all share.
+/// How many of some things, at most four, go through a run together, given how many vectors belong to each: as many
+/// as the processor has registers for. A few vectors more than that wait in memory, which takes less than to go
+/// through the run once more.
 #[inline(always)]
 pub(super) fn at_once<S: Simd>(vectors: usize, left: usize) -> usize {
     let registers = if cfg!(target_arch = "x86_64") && S::F64_LANES < 8 { 16 } else { 32 };
-    (registers * 3 / 4 / vectors).min(left).clamp(1, 4)
+    ((registers + registers / 8) / vectors).min(left).clamp(1, 4)
 }
 
 /// How many vectors the sums of a run take: see [`Moments`].
