@@ -33,8 +33,8 @@ pub(super) type Moments<S, const TERMS: usize, const N: usize, const IMAGES: usi
 pub(super) fn load<S: Simd, const N: usize>(numbers: &[f64; LANES]) -> Vectors<S, N> {
     let (vectors, _) = S::as_simd_f64s(numbers);
     let mut loaded = [vectors[0]; N];
-    for n in 1..N {
-        loaded[n] = vectors[n];
+    for (loaded, vector) in loaded.iter_mut().zip(vectors) {
+        *loaded = *vector;
     }
     loaded
 }
@@ -43,8 +43,8 @@ pub(super) fn load<S: Simd, const N: usize>(numbers: &[f64; LANES]) -> Vectors<S
 #[inline(always)]
 pub(super) fn store<S: Simd, const N: usize>(vectors: Vectors<S, N>, out: &mut [f64; LANES]) {
     let (to, _) = S::as_mut_simd_f64s(out);
-    for n in 0..N {
-        to[n] = vectors[n];
+    for (to, vector) in to.iter_mut().zip(&vectors) {
+        *to = *vector;
     }
 }
 
