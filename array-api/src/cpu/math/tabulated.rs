@@ -1,4 +1,4 @@
-//! Logarithms and exponentials by tables of 16 entries, which vector registers hold.
+//! Logarithms and exponentials by tables of 16 entries, which vector registers hold, or a few lines of the cache.
 //!
 //! With `m` the fraction of `x = 2^k m` and `c` the entry near `1/m`, `t = c m - 1` is small, and
 //! `log_b x = k log_b 2 - log_b c + log_b(1 + t)`. With `n` the integer nearest to `16 x log2 b`,
