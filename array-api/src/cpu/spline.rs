@@ -130,6 +130,41 @@ macro_rules! with_terms {
     };
 }
 
+/// Sums over points of numbers of this type, for [`Float`]. Functions of a type that is known are compiled here, once,
+/// and not in each crate that calls them.
+pub trait Sums: Sized {
+    /// Adds to `out` the sums of `f`, of some rows of a plan, times each basis function, image after image.
+    fn project(plan: &SplinePlan, rows: &Range<usize>, f: &[Self], out: &mut [f64]);
+    /// Adds to `out` the sums of an image `f` times the products of functions of its rows, some of those of a plan, and
+    /// of its columns.
+    fn project_kronecker(
+        rows: (&SplinePlan, &Range<usize>),
+        columns: &SplinePlan,
+        f: &[Self],
+        out: &mut [f64],
+    );
+}
+
+macro_rules! sums {
+    ($($t:ident),*) => {$(
+        impl Sums for $t {
+            fn project(plan: &SplinePlan, rows: &Range<usize>, f: &[$t], out: &mut [f64]) {
+                with_terms!(plan.basis.degree(), project::<$t>(plan, rows, f, out));
+            }
+            fn project_kronecker(
+                (plan, rows): (&SplinePlan, &Range<usize>),
+                columns: &SplinePlan,
+                f: &[$t],
+                out: &mut [f64],
+            ) {
+                with_terms!(columns.basis.degree(), project_kronecker::<$t>(plan, rows, columns, f, out));
+            }
+        }
+    )*};
+}
+
+sums!(f32, f64);
+
 impl Splines for Cpu {
     type Plan = SplinePlan;
 
@@ -231,7 +266,7 @@ impl Splines for Cpu {
         if f.is_empty() {
             return Ok(out);
         }
-        with_terms!(plan.basis.degree(), project::<T>(plan, &rows, &f, &mut out));
+        T::project(plan, &rows, &f, &mut out);
         Ok(out)
     }
 
@@ -249,7 +284,7 @@ impl Splines for Cpu {
             return Ok(out);
         }
         for (f, out) in f.chunks(rows.len() * columns.columns).zip(out.chunks_mut(functions)) {
-            with_terms!(columns.basis.degree(), project_kronecker::<T>(plan, &rows, columns, f, out));
+            T::project_kronecker((plan, &rows), columns, f, out);
         }
         Ok(out)
     }

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::Simd;
 
-use super::vectors::{Vectors, at_once, first_places, load, store, window, with_vectors};
+use super::vectors::{Kernel, Vectors, at_once, dispatch, first_places, load, store, window};
 use super::{LANES, SplinePlan};
 
 /// Makes `out`, some rows of a plan, image after image, the splines with these coefficients, or adds these to
@@ -16,7 +16,7 @@ pub(super) fn evaluate<const TERMS: usize>(
     out: &mut [f64],
     add: bool,
 ) {
-    Arch::new().dispatch(Evaluate::<TERMS> { plan, rows: rows.clone(), coefficients, out, add });
+    dispatch(Evaluate::<TERMS> { plan, rows: rows.clone(), coefficients, out, add });
 }
 
 /// Several images go through a run together, as in [`project`](super::project).
@@ -28,10 +28,9 @@ struct Evaluate<'a, const TERMS: usize> {
     add: bool,
 }
 
-impl<const TERMS: usize> WithSimd for Evaluate<'_, TERMS> {
-    type Output = ();
+impl<const TERMS: usize> Kernel for Evaluate<'_, TERMS> {
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn run<S: Simd, const N: usize>(self, simd: S) {
         let Self { plan, rows, mut coefficients, mut out, add } = self;
         let (size, functions) = (rows.len() * plan.columns, plan.basis.functions());
         while !out.is_empty() {
@@ -41,8 +40,8 @@ impl<const TERMS: usize> WithSimd for Evaluate<'_, TERMS> {
             (coefficients, out) = (others, other_points);
             let part = Evaluate::<TERMS> { plan, rows: rows.clone(), coefficients: these, out: points, add };
             match images {
-                2 => with_vectors!(evaluate_with::<TERMS, 2>(simd, part)),
-                _ => with_vectors!(evaluate_with::<TERMS, 1>(simd, part)),
+                2 => evaluate_with::<S, TERMS, 2, N>(simd, part),
+                _ => evaluate_with::<S, TERMS, 1, N>(simd, part),
             }
         }
     }

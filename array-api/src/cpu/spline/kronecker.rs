@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
+use pulp::Simd;
 use pulp::bytemuck::cast_slice;
-use pulp::{Arch, Simd, WithSimd};
 
-use super::vectors::{add_products, add_run, at_once, of_sums, with_vectors};
-use super::{LANES, SplinePlan};
+use super::SplinePlan;
+use super::vectors::{Kernel, add_products, add_run, at_once, dispatch, of_sums};
 use crate::Float;
 
 /// Adds to `out` the sums of `f`, of some rows of a plan, times the products of functions of both.
@@ -17,7 +17,7 @@ pub(super) fn project_kronecker<T: Float, const TERMS: usize>(
     f: &[T],
     out: &mut [f64],
 ) {
-    Arch::new().dispatch(ProjectKronecker::<T, TERMS> { rows, range: range.clone(), columns, f, out });
+    dispatch(ProjectKronecker::<T, TERMS> { rows, range: range.clone(), columns, f, out });
 }
 
 /// Rows between the same two knots are combined first: each of their functions then needs one pass over
@@ -30,53 +30,45 @@ struct ProjectKronecker<'a, T, const TERMS: usize> {
     out: &'a mut [f64],
 }
 
-impl<T: Float, const TERMS: usize> WithSimd for ProjectKronecker<'_, T, TERMS> {
-    type Output = ();
+impl<T: Float, const TERMS: usize> Kernel for ProjectKronecker<'_, T, TERMS> {
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        with_vectors!(project_kronecker_with::<T, TERMS>(simd, self));
-    }
-}
-
-#[inline(always)]
-fn project_kronecker_with<S: Simd, T: Float, const TERMS: usize, const N: usize>(
-    simd: S,
-    kernel: ProjectKronecker<'_, T, TERMS>,
-) {
-    let ProjectKronecker { rows, range, columns, f, out } = kernel;
-    let (outer_terms, inner, width) = (rows.basis.degree() + 1, columns.basis.functions(), columns.columns);
-    let interval_of = |row: usize| rows.row(row).1[0].interval as usize;
-    let mut combined = vec![0.0; outer_terms * width];
-    let mut first = range.start;
-    while first < range.end {
-        let outer = interval_of(first);
-        let group = (first..range.end).take_while(|&row| interval_of(row) == outer).count();
-        let f = &f[(first - range.start) * width..][..group * width];
-        let distances = (first..first + group).map(|row| rows.row(row).0[0] - rows.basis.centres()[outer]);
-        let distances: Vec<f64> = distances.collect();
-        let value = |j: usize, s: f64| rows.polynomial(outer, j).iter().rev().fold(0.0, |sum, c| sum * s + c);
-        for (four, combined) in combined.chunks_mut(TOGETHER * width).enumerate() {
-            let value = |j: usize, s: f64| value(four * TOGETHER + j, s);
-            match combined.len() / width {
-                1 => combine::<S, T, 1>(simd, f, &distances, value, combined),
-                2 => combine::<S, T, 2>(simd, f, &distances, value, combined),
-                3 => combine::<S, T, 3>(simd, f, &distances, value, combined),
-                _ => combine::<S, T, TOGETHER>(simd, f, &distances, value, combined),
+    fn run<S: Simd, const N: usize>(self, simd: S) {
+        let Self { rows, range, columns, f, out } = self;
+        let (outer_terms, inner, width) =
+            (rows.basis.degree() + 1, columns.basis.functions(), columns.columns);
+        let interval_of = |row: usize| rows.row(row).1[0].interval as usize;
+        let mut combined = vec![0.0; outer_terms * width];
+        let mut first = range.start;
+        while first < range.end {
+            let outer = interval_of(first);
+            let group = (first..range.end).take_while(|&row| interval_of(row) == outer).count();
+            let f = &f[(first - range.start) * width..][..group * width];
+            let distances =
+                (first..first + group).map(|row| rows.row(row).0[0] - rows.basis.centres()[outer]);
+            let distances: Vec<f64> = distances.collect();
+            for (four, combined) in combined.chunks_mut(TOGETHER * width).enumerate() {
+                let functions = RowFunctions { plan: rows, interval: outer, first: four * TOGETHER };
+                match combined.len() / width {
+                    1 => combine::<S, T, 1>(simd, f, &distances, functions, combined),
+                    2 => combine::<S, T, 2>(simd, f, &distances, functions, combined),
+                    3 => combine::<S, T, 3>(simd, f, &distances, functions, combined),
+                    _ => combine::<S, T, TOGETHER>(simd, f, &distances, functions, combined),
+                }
             }
-        }
-        let (mut lines, mut out) = (&combined[..], &mut out[outer * inner..]);
-        while !lines.is_empty() {
-            let count = at_once::<S>(of_sums::<S, TERMS>(), lines.len() / width);
-            match count {
-                1 => add_lines::<S, TERMS, 1, N>(simd, columns, lines, out),
-                2 => add_lines::<S, TERMS, 2, N>(simd, columns, lines, out),
-                3 => add_lines::<S, TERMS, 3, N>(simd, columns, lines, out),
-                _ => add_lines::<S, TERMS, 4, N>(simd, columns, lines, out),
+            let (mut lines, mut out) = (&combined[..], &mut out[outer * inner..]);
+            while !lines.is_empty() {
+                let count = at_once::<S>(of_sums::<S, TERMS>(), lines.len() / width);
+                match count {
+                    1 => add_lines::<S, TERMS, 1, N>(simd, columns, lines, out),
+                    2 => add_lines::<S, TERMS, 2, N>(simd, columns, lines, out),
+                    3 => add_lines::<S, TERMS, 3, N>(simd, columns, lines, out),
+                    _ => add_lines::<S, TERMS, 4, N>(simd, columns, lines, out),
+                }
+                lines = &lines[count * width..];
+                out = &mut out[count * inner..];
             }
-            lines = &lines[count * width..];
-            out = &mut out[count * inner..];
+            first += group;
         }
-        first += group;
     }
 }
 
@@ -117,20 +109,37 @@ fn add_lines<S: Simd, const TERMS: usize, const LINES: usize, const N: usize>(
     }
 }
 
-/// For each `j` the sum of the rows of `f` times `value(j, distance)`, row after row.
+/// Functions of an interval of rows, from the `first` on.
+#[derive(Clone, Copy)]
+struct RowFunctions<'a> {
+    plan: &'a SplinePlan,
+    interval: usize,
+    first: usize,
+}
+
+impl RowFunctions<'_> {
+    /// The value of the `j`th at a distance from the middle of the interval.
+    #[inline(always)]
+    fn value(&self, j: usize, s: f64) -> f64 {
+        let polynomial = self.plan.polynomial(self.interval, self.first + j);
+        polynomial.iter().rev().fold(0.0, |sum, c| sum * s + c)
+    }
+}
+
+/// The sums of the rows of `f` times each of some functions, row after row.
 #[inline(always)]
 fn combine<S: Simd, T: Float, const FUNCTIONS: usize>(
     simd: S,
     f: &[T],
     distances: &[f64],
-    value: impl Fn(usize, f64) -> f64,
+    functions: RowFunctions<'_>,
     out: &mut [f64],
 ) {
     let width = out.len() / FUNCTIONS;
     let mut values = vec![[0.0; FUNCTIONS]; distances.len()];
     for (values, &s) in values.iter_mut().zip(distances) {
         for (j, of_function) in values.iter_mut().enumerate() {
-            *of_function = value(j, s);
+            *of_function = functions.value(j, s);
         }
     }
     let block = 2 * S::F64_LANES;

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::Simd;
 
-use super::vectors::{Moments, add_products, add_run, at_once, of_sums, with_vectors};
-use super::{LANES, SplinePlan};
+use super::SplinePlan;
+use super::vectors::{Kernel, Moments, add_products, add_run, at_once, dispatch, of_sums};
 use crate::Float;
 
 /// Adds to `out` the sums of `f`, of some rows of a plan, times each basis function, image after image.
@@ -15,7 +15,7 @@ pub(super) fn project<T: Float, const TERMS: usize>(
     f: &[T],
     out: &mut [f64],
 ) {
-    Arch::new().dispatch(Project::<T, TERMS> { plan, rows: rows.clone(), f, out });
+    dispatch(Project::<T, TERMS> { plan, rows: rows.clone(), f, out });
 }
 
 /// A sum of `f s^p` is [`LANES`] partial sums of every eighth point of each run, over all rows, which
@@ -28,10 +28,9 @@ struct Project<'a, T, const TERMS: usize> {
     out: &'a mut [f64],
 }
 
-impl<T: Float, const TERMS: usize> WithSimd for Project<'_, T, TERMS> {
-    type Output = ();
+impl<T: Float, const TERMS: usize> Kernel for Project<'_, T, TERMS> {
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn run<S: Simd, const N: usize>(self, simd: S) {
         let Self { plan, rows, mut f, mut out } = self;
         let (size, functions) = (rows.len() * plan.columns, plan.basis.functions());
         while !f.is_empty() {
@@ -41,8 +40,8 @@ impl<T: Float, const TERMS: usize> WithSimd for Project<'_, T, TERMS> {
             (f, out) = (others, other_sums);
             let part = Project::<T, TERMS> { plan, rows: rows.clone(), f: these, out: sums };
             match images {
-                2 => with_vectors!(project_with::<T, TERMS, 2>(simd, part)),
-                _ => with_vectors!(project_with::<T, TERMS, 1>(simd, part)),
+                2 => project_with::<S, T, TERMS, 2, N>(simd, part),
+                _ => project_with::<S, T, TERMS, 1, N>(simd, part),
             }
         }
     }
