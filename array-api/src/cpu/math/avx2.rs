@@ -36,7 +36,7 @@ fn pick(simd: V3, [first, second]: [__m256; 2], index: __m256i) -> __m256 {
 /// What [`Lanes::split`] makes of numbers that are not subnormal, given what [`Real::INTEGERS`] and their exponents are
 /// larger by than what their exponents are to be.
 #[inline(always)]
-fn parts(simd: V3, x: __m256d, bias: __m256d) -> (__m256d, __m256d, __m256d) {
+fn parts_f64(simd: V3, x: __m256d, bias: __m256d) -> (__m256d, __m256d, __m256d) {
     let bits: __m256i = pulp::cast(x);
     // The exponent becomes the last bits of a number whose last bit is worth one.
     let exponent = pulp::cast(simd.avx2._mm256_srli_epi64::<52>(bits));
@@ -45,6 +45,20 @@ fn parts(simd: V3, x: __m256d, bias: __m256d) -> (__m256d, __m256d, __m256d) {
     let m = simd.avx._mm256_or_pd(fraction, simd.all(1.0_f64));
     let index = pulp::cast(simd.avx2._mm256_srli_epi64::<48>(bits));
     (simd.avx._mm256_sub_pd(biased, bias), m, index)
+}
+
+/// What [`Lanes::split`] makes of numbers that are not subnormal, given what [`Real::INTEGERS`] and their exponents are
+/// larger by than what their exponents are to be.
+#[inline(always)]
+fn parts_f32(simd: V3, x: __m256, bias: __m256) -> (__m256, __m256, __m256) {
+    let bits: __m256i = pulp::cast(x);
+    // The exponent becomes the last bits of a number whose last bit is worth one.
+    let exponent = pulp::cast(simd.avx2._mm256_srli_epi32::<23>(bits));
+    let biased = simd.avx._mm256_or_ps(exponent, simd.all(f32::INTEGERS));
+    let fraction = simd.avx._mm256_and_ps(x, simd.all(f32::from_bits((1 << 23) - 1)));
+    let m = simd.avx._mm256_or_ps(fraction, simd.all(1.0_f32));
+    let index = pulp::cast(simd.avx2._mm256_srli_epi32::<19>(bits));
+    (simd.avx._mm256_sub_ps(biased, bias), m, index)
 }
 
 impl Lanes<f64> for V3 {
@@ -106,7 +120,7 @@ impl Lanes<f64> for V3 {
         let x = self.avx._mm256_blendv_pd(x, scaled, subnormal);
         let bias = f64::INTEGERS + (f64::MAX_EXPONENT - 1.0);
         let bias = self.avx._mm256_blendv_pd(self.all(bias), self.all(bias + 52.0), subnormal);
-        parts(self, x, bias)
+        parts_f64(self, x, bias)
     }
 
     #[inline(always)]
@@ -122,7 +136,7 @@ impl Lanes<f64> for V3 {
         if !all {
             return None;
         }
-        Some(parts(self, x, self.all(f64::INTEGERS + (f64::MAX_EXPONENT - 1.0))))
+        Some(parts_f64(self, x, self.all(f64::INTEGERS + (f64::MAX_EXPONENT - 1.0))))
     }
 
     #[inline(always)]
@@ -208,14 +222,23 @@ impl Lanes<f32> for V3 {
         let x = self.avx._mm256_blendv_ps(x, scaled, subnormal);
         let bias = f32::INTEGERS + (f32::MAX_EXPONENT - 1.0);
         let bias = self.avx._mm256_blendv_ps(self.all(bias), self.all(bias + 23.0), subnormal);
-        let bits: __m256i = pulp::cast(x);
-        // The exponent becomes the last bits of a number whose last bit is worth one.
-        let exponent = pulp::cast(self.avx2._mm256_srli_epi32::<23>(bits));
-        let biased = self.avx._mm256_or_ps(exponent, self.all(f32::INTEGERS));
-        let fraction = self.avx._mm256_and_ps(x, self.all(f32::from_bits((1 << 23) - 1)));
-        let m = self.avx._mm256_or_ps(fraction, self.all(1.0_f32));
-        let index = pulp::cast(self.avx2._mm256_srli_epi32::<19>(bits));
-        (self.avx._mm256_sub_ps(biased, bias), m, index)
+        parts_f32(self, x, bias)
+    }
+
+    #[inline(always)]
+    fn split_normal(self, x: __m256) -> Option<(__m256, __m256, __m256)> {
+        // The bits of these numbers are neighbours; moved to the lowest integers, one comparison does.
+        const LOWEST: i32 = f32::MIN_POSITIVE.to_bits() as i32;
+        const COUNT: i32 = f32::INFINITY.to_bits() as i32 - LOWEST;
+        let moved = self.avx._mm256_set1_epi32(i32::MIN.wrapping_sub(LOWEST));
+        let moved = self.avx2._mm256_add_epi32(pulp::cast(x), moved);
+        let end = self.avx._mm256_set1_epi32(i32::MIN + COUNT);
+        let normal = pulp::cast(self.avx2._mm256_cmpgt_epi32(end, moved));
+        let all = self.avx._mm256_movemask_ps(normal) == 0b1111_1111;
+        if !all {
+            return None;
+        }
+        Some(parts_f32(self, x, self.all(f32::INTEGERS + (f32::MAX_EXPONENT - 1.0))))
     }
 
     #[inline(always)]

@@ -29,7 +29,7 @@ pub trait Lanes<T>: Copy {
     /// meaningless for any other.
     fn split(self, x: Self::Vector) -> (Self::Vector, Self::Vector, Self::Vector);
     /// [`split`](Self::split) of numbers all of which are positive, finite and not subnormal. Nothing if one is not;
-    /// or always, where looking saves less than branches that are predicted wrongly cost.
+    /// or always, where it takes no longer to be ready for any number than to look.
     #[inline(always)]
     fn split_normal(self, _: Self::Vector) -> Option<(Self::Vector, Self::Vector, Self::Vector)> {
         None
