@@ -15,6 +15,7 @@ mod sorting;
 mod sparse;
 mod spline;
 mod statistical;
+mod vectors;
 
 use rayon::prelude::*;
 

@@ -18,14 +18,16 @@ use evaluate::evaluate;
 use kronecker::project_kronecker;
 use project::project;
 
+use super::vectors::LANES;
 use super::{Cpu, CpuBuffer, contiguous};
 use crate::backend::{Splines, View};
 use crate::layout::Layout;
-use crate::spline::PiecewisePolynomials;
+use crate::spline::{MAX_DEGREE, PiecewisePolynomials};
 use crate::{Float, Result};
 
-/// Partial sums kept side by side.
-const LANES: usize = 8;
+/// Terms that a polynomial has at most. Kernels are compiled for each number of terms that is in use, up to six, and for
+/// all above together, with room for so many: sixteen of each would take several minutes to compile.
+const MANY: usize = MAX_DEGREE + 1;
 
 /// A basis at the points of an image: each row cut into runs within one knot interval.
 #[derive(Debug)]
@@ -51,6 +53,12 @@ impl SplinePlan {
         (&self.x[row * self.columns..(row + 1) * self.columns], &self.runs[runs])
     }
 
+    /// The number of terms of a polynomial, for a kernel that is compiled for `TERMS`: a constant unless these are [`MANY`].
+    #[inline(always)]
+    fn terms<const TERMS: usize>(&self) -> usize {
+        if TERMS == MANY { self.basis.degree() + 1 } else { TERMS }
+    }
+
     /// Coefficients of function `j` of an interval, in powers of `s`.
     fn polynomial(&self, interval: usize, j: usize) -> &[f64] {
         let terms = self.basis.degree() + 1;
@@ -62,8 +70,8 @@ impl SplinePlan {
 struct Design<'a, const TERMS: usize> {
     plan: &'a SplinePlan,
     rows: Range<usize>,
-    columns: &'a mut [[i32; TERMS]],
-    values: &'a mut [[f64; TERMS]],
+    columns: &'a mut [i32],
+    values: &'a mut [f64],
 }
 
 impl<const TERMS: usize> WithSimd for Design<'_, TERMS> {
@@ -71,23 +79,24 @@ impl<const TERMS: usize> WithSimd for Design<'_, TERMS> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Design { plan, rows, columns, values } = self;
-        let mut places = columns.iter_mut().zip(values);
+        let terms = plan.terms::<TERMS>();
+        let mut places = columns.chunks_exact_mut(terms).zip(values.chunks_exact_mut(terms));
         for row in rows {
             let (x, runs) = plan.row(row);
             for run in runs {
                 let interval = run.interval as usize;
                 let (mut numbers, mut polynomials) = ([0; TERMS], [[0.0; TERMS]; TERMS]);
-                for j in 0..TERMS {
+                for j in 0..terms {
                     numbers[j] = (interval + j) as i32;
-                    polynomials[j].copy_from_slice(plan.polynomial(interval, j));
+                    polynomials[j][..terms].copy_from_slice(plan.polynomial(interval, j));
                 }
                 let centre = plan.basis.centres()[interval];
                 let run = run.start as usize..run.end as usize;
                 for (x, (columns, values)) in x[run].iter().zip(&mut places) {
                     let s = x - centre;
-                    *columns = numbers;
+                    columns.copy_from_slice(&numbers[..terms]);
                     for (value, c) in values.iter_mut().zip(&polynomials) {
-                        *value = c.iter().rev().fold(0.0, |sum, c| sum * s + c);
+                        *value = c[..terms].iter().rev().fold(0.0, |sum, c| sum * s + c);
                     }
                 }
             }
@@ -101,12 +110,10 @@ fn design<const TERMS: usize>(
     columns: &mut [i32],
     values: &mut [f64],
 ) {
-    let (columns, values) = (columns.as_chunks_mut().0, values.as_chunks_mut().0);
     Arch::new().dispatch(Design::<TERMS> { plan, rows: rows.clone(), columns, values });
 }
 
-/// Calls a function with the number of terms of a degree, at most [`crate::spline::MAX_DEGREE`],
-/// as a constant.
+/// Calls a function with the number of terms of a degree as a constant, or with [`MANY`].
 macro_rules! with_terms {
     ($degree:expr, $function:ident$(::<$type:ident>)?($($argument:expr),*)) => {
         match $degree {
@@ -116,16 +123,7 @@ macro_rules! with_terms {
             3 => $function::<$($type,)? 4>($($argument),*),
             4 => $function::<$($type,)? 5>($($argument),*),
             5 => $function::<$($type,)? 6>($($argument),*),
-            6 => $function::<$($type,)? 7>($($argument),*),
-            7 => $function::<$($type,)? 8>($($argument),*),
-            8 => $function::<$($type,)? 9>($($argument),*),
-            9 => $function::<$($type,)? 10>($($argument),*),
-            10 => $function::<$($type,)? 11>($($argument),*),
-            11 => $function::<$($type,)? 12>($($argument),*),
-            12 => $function::<$($type,)? 13>($($argument),*),
-            13 => $function::<$($type,)? 14>($($argument),*),
-            14 => $function::<$($type,)? 15>($($argument),*),
-            _ => $function::<$($type,)? 16>($($argument),*),
+            _ => $function::<$($type,)? MANY>($($argument),*),
         }
     };
 }

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::vectors::{Kernel, Vectors, at_once, dispatch, first_places, load, store, window};
+use super::vectors::{Vectors, at_once, first_places, load, store, window};
 use super::{LANES, SplinePlan};
+use crate::cpu::vectors::{Kernel, dispatch};
 
 /// Makes `out`, some rows of a plan, image after image, the splines with these coefficients, or adds these to
 /// what is there.
@@ -53,10 +54,11 @@ fn polynomials<const TERMS: usize, const IMAGES: usize>(
     plan: &SplinePlan,
     coefficients: &[f64],
 ) -> Vec<[[f64; TERMS]; IMAGES]> {
+    let terms = plan.terms::<TERMS>();
     let mut polynomials = vec![[[0.0; TERMS]; IMAGES]; plan.basis.centres().len()];
     for (interval, of_images) in polynomials.iter_mut().enumerate() {
         for (c, coefficients) in of_images.iter_mut().zip(coefficients.chunks(plan.basis.functions())) {
-            for (j, weight) in coefficients[interval..interval + TERMS].iter().enumerate() {
+            for (j, weight) in coefficients[interval..interval + terms].iter().enumerate() {
                 for (c, p) in c.iter_mut().zip(plan.polynomial(interval, j)) {
                     *c += weight * p;
                 }
@@ -83,10 +85,11 @@ fn plus<S: Simd, const TERMS: usize, const N: usize>(
     mut numbers: Vectors<S, N>,
     s: Vectors<S, N>,
     c: &[S::f64s; TERMS],
+    terms: usize,
 ) -> Vectors<S, N> {
     for n in 0..N {
-        let mut value = c[TERMS - 1];
-        for p in (0..TERMS - 1).rev() {
+        let mut value = c[terms - 1];
+        for p in (0..terms - 1).rev() {
             value = simd.mul_add_f64s(value, s[n], c[p]);
         }
         numbers[n] = simd.add_f64s(numbers[n], value);
@@ -101,6 +104,7 @@ fn evaluate_with<S: Simd, const TERMS: usize, const IMAGES: usize, const N: usiz
 ) {
     let Evaluate { plan, rows, coefficients, out, add } = kernel;
     let (width, size) = (plan.columns, rows.len() * plan.columns);
+    let terms = plan.terms::<TERMS>();
     let polynomials = polynomials::<TERMS, IMAGES>(plan, coefficients);
     let none = [simd.splat_f64s(0.0); N];
     for (number, row) in rows.enumerate() {
@@ -125,7 +129,7 @@ fn evaluate_with<S: Simd, const TERMS: usize, const IMAGES: usize, const N: usiz
                         unreachable!("lines are as long as x")
                     };
                     let before = if add { load::<S, N>(out) } else { none };
-                    store::<S, N>(plus::<S, TERMS, N>(simd, before, s, c), out);
+                    store::<S, N>(plus::<S, TERMS, N>(simd, before, s, c, terms), out);
                 }
             }
             let rest = span.len() % LANES;
@@ -134,7 +138,7 @@ fn evaluate_with<S: Simd, const TERMS: usize, const IMAGES: usize, const N: usiz
                 let s = distances::<S, N>(simd, &window(x, at), centre);
                 for (line, c) in lines.iter_mut().zip(&c) {
                     let mut vectors = load::<S, N>(&window(line, at));
-                    let after = plus::<S, TERMS, N>(simd, if add { vectors } else { none }, s, c);
+                    let after = plus::<S, TERMS, N>(simd, if add { vectors } else { none }, s, c, terms);
                     for n in 0..N {
                         vectors[n] = simd.select_f64s(inside[n], after[n], vectors[n]);
                     }

@@ -6,8 +6,9 @@ use pulp::Simd;
 use pulp::bytemuck::cast_slice;
 
 use super::SplinePlan;
-use super::vectors::{Kernel, add_products, add_run, at_once, dispatch, of_sums};
+use super::vectors::{add_products, add_run, at_once, of_sums};
 use crate::Float;
+use crate::cpu::vectors::{Kernel, dispatch};
 
 /// Adds to `out` the sums of `f`, of some rows of a plan, times the products of functions of both.
 pub(super) fn project_kronecker<T: Float, const TERMS: usize>(
@@ -99,12 +100,11 @@ fn add_lines<S: Simd, const TERMS: usize, const LINES: usize, const N: usize>(
         *each = line;
     }
     let (x, runs) = columns.row(0);
-    for run in runs {
-        let (span, interval) = (run.start as usize..run.end as usize, run.interval as usize);
+    for &run in runs {
         let mut sums = [[[simd.splat_f64s(0.0); N]; TERMS]; LINES];
-        add_run(simd, &mut sums, x, &each, span, columns.basis.centres()[interval]);
+        add_run(simd, &mut sums, columns, x, run, &each);
         for (sums, out) in sums.iter().zip(out.chunks_exact_mut(columns.basis.functions())) {
-            add_products::<S, TERMS, N>(out, columns, interval, sums);
+            add_products::<S, TERMS, N>(out, columns, run.interval as usize, sums);
         }
     }
 }

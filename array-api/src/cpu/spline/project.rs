@@ -5,8 +5,9 @@ use std::ops::Range;
 use pulp::Simd;
 
 use super::SplinePlan;
-use super::vectors::{Kernel, Moments, add_products, add_run, at_once, dispatch, of_sums};
+use super::vectors::{Moments, add_products, add_run, at_once, of_sums};
 use crate::Float;
+use crate::cpu::vectors::{Kernel, dispatch};
 
 /// Adds to `out` the sums of `f`, of some rows of a plan, times each basis function, image after image.
 pub(super) fn project<T: Float, const TERMS: usize>(
@@ -62,9 +63,8 @@ fn project_with<S: Simd, T: Float, const TERMS: usize, const IMAGES: usize, cons
         for (image, of_row) in of_row.iter_mut().enumerate() {
             *of_row = &f[image * size + number * width..][..width];
         }
-        for run in runs {
-            let (span, interval) = (run.start as usize..run.end as usize, run.interval as usize);
-            add_run(simd, &mut sums[interval], x, &of_row, span, plan.basis.centres()[interval]);
+        for &run in runs {
+            add_run(simd, &mut sums[run.interval as usize], plan, x, run, &of_row);
         }
     }
     for (interval, sums) in sums.iter().enumerate() {

@@ -1,43 +1,9 @@
 //! Vectors of several neighbouring points, and sums over a run.
 
-use std::ops::Range;
+use pulp::Simd;
 
-use pulp::{Arch, Scalar, Simd, WithSimd};
-
-use super::{LANES, SplinePlan};
+use super::{LANES, Run, SplinePlan};
 use crate::Float;
-
-/// What is done with the vectors of a processor, `N` of which make up [`LANES`].
-pub(super) trait Kernel {
-    /// Does it; inlined, so that it is compiled for that processor.
-    fn run<S: Simd, const N: usize>(self, simd: S);
-}
-
-/// A kernel as pulp takes it.
-struct With<K, const N: usize>(K);
-
-impl<K: Kernel, const N: usize> WithSimd for With<K, N> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        const { assert!(N * S::F64_LANES == LANES) };
-        self.0.run::<S, N>(simd);
-    }
-}
-
-/// Runs a kernel with the vectors of this processor. pulp's own dispatch knows their number only once it is compiled:
-/// each kernel would be made for all numbers.
-pub(super) fn dispatch<K: Kernel>(kernel: K) {
-    match Arch::new() {
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        Arch::V4(simd) => Simd::vectorize(simd, With::<K, 1>(kernel)),
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        Arch::V3(simd) => Simd::vectorize(simd, With::<K, 2>(kernel)),
-        #[cfg(target_arch = "aarch64")]
-        Arch::Neon(simd) => Simd::vectorize(simd, With::<K, 4>(kernel)),
-        _ => Simd::vectorize(Scalar, With::<K, LANES>(kernel)),
-    }
-}
 
 /// [`LANES`] numbers in vectors.
 pub(super) type Vectors<S, const N: usize> = [<S as Simd>::f64s; N];
@@ -105,12 +71,13 @@ fn add_points<S: Simd, const TERMS: usize, const N: usize>(
     simd: S,
     sums: &mut [Vectors<S, N>; TERMS],
     powers: &[Vectors<S, N>; TERMS],
+    terms: usize,
     f: Vectors<S, N>,
 ) {
     for n in 0..N {
         sums[0][n] = simd.add_f64s(sums[0][n], f[n]);
     }
-    for p in 1..TERMS {
+    for p in 1..terms {
         for n in 0..N {
             sums[p][n] = simd.mul_add_f64s(f[n], powers[p][n], sums[p][n]);
         }
@@ -123,12 +90,13 @@ fn powers<S: Simd, const TERMS: usize, const N: usize>(
     simd: S,
     x: Vectors<S, N>,
     centre: S::f64s,
+    terms: usize,
 ) -> [Vectors<S, N>; TERMS] {
     let mut powers = [[centre; N]; TERMS];
     for n in 0..N {
         let s = simd.sub_f64s(x[n], centre);
         let mut power = s;
-        for powers in &mut powers[1..] {
+        for powers in &mut powers[1..terms] {
             powers[n] = power;
             power = simd.mul_f64s(power, s);
         }
@@ -136,18 +104,19 @@ fn powers<S: Simd, const TERMS: usize, const N: usize>(
     powers
 }
 
-/// Adds to each `sums[image][p]` what the points of a run, a part of a row, have of `f (x - centre)^p`.
-/// The points of all images are the same ones.
+/// Adds to each `sums[image][p]` what the points of a run, a part of a row at `x`, have of `f s^p`, where `s` is the
+/// distance from the middle of the run's interval. The points of all images are the same ones.
 #[inline(always)]
 pub(super) fn add_run<S: Simd, T: Float, const TERMS: usize, const N: usize, const IMAGES: usize>(
     simd: S,
     sums: &mut Moments<S, TERMS, N, IMAGES>,
+    plan: &SplinePlan,
     x: &[f64],
+    run: Run,
     f: &[&[T]; IMAGES],
-    run: Range<usize>,
-    centre: f64,
 ) {
-    let centre = simd.splat_f64s(centre);
+    let (centre, terms) = (plan.basis.centres()[run.interval as usize], plan.terms::<TERMS>());
+    let (centre, run) = (simd.splat_f64s(centre), run.start as usize..run.end as usize);
     // A copy, which stays in registers.
     let mut total = *sums;
     let whole = x[run.clone()].as_chunks::<LANES>().0;
@@ -156,9 +125,9 @@ pub(super) fn add_run<S: Simd, T: Float, const TERMS: usize, const N: usize, con
         f_whole[image] = &f[image][run.clone()].as_chunks::<LANES>().0[..whole.len()];
     }
     for (i, x) in whole.iter().enumerate() {
-        let powers = powers::<S, TERMS, N>(simd, load::<S, N>(x), centre);
+        let powers = powers::<S, TERMS, N>(simd, load::<S, N>(x), centre, terms);
         for image in 0..IMAGES {
-            add_points(simd, &mut total[image], &powers, load_wide::<S, T, N>(&f_whole[image][i]));
+            add_points(simd, &mut total[image], &powers, terms, load_wide::<S, T, N>(&f_whole[image][i]));
         }
     }
     let rest = run.len() % LANES;
@@ -169,13 +138,13 @@ pub(super) fn add_run<S: Simd, T: Float, const TERMS: usize, const N: usize, con
         for n in 0..N {
             x[n] = simd.select_f64s(inside[n], x[n], centre);
         }
-        let powers = powers::<S, TERMS, N>(simd, x, centre);
+        let powers = powers::<S, TERMS, N>(simd, x, centre, terms);
         for image in 0..IMAGES {
             let mut f = load_wide::<S, T, N>(&window(f[image], at));
             for n in 0..N {
                 f[n] = simd.select_f64s(inside[n], f[n], simd.splat_f64s(0.0));
             }
-            add_points(simd, &mut total[image], &powers, f);
+            add_points(simd, &mut total[image], &powers, terms, f);
         }
     }
     *sums = total;
@@ -195,14 +164,14 @@ pub(super) fn add_products<S: Simd, const TERMS: usize, const N: usize>(
     interval: usize,
     moments: &[Vectors<S, N>; TERMS],
 ) {
-    let mut totals = [0.0; TERMS];
-    for p in 0..TERMS {
+    let (mut totals, terms) = ([0.0; TERMS], plan.terms::<TERMS>());
+    for p in 0..terms {
         totals[p] = total(pulp::bytemuck::cast_slice(&moments[p]));
     }
-    for (j, sum) in out[interval..interval + TERMS].iter_mut().enumerate() {
-        let polynomial = &plan.polynomial(interval, j)[..TERMS];
+    for (j, sum) in out[interval..interval + terms].iter_mut().enumerate() {
+        let polynomial = &plan.polynomial(interval, j)[..terms];
         let mut products = 0.0;
-        for p in 0..TERMS {
+        for p in 0..terms {
             products += polynomial[p] * totals[p];
         }
         *sum += products;
