@@ -121,7 +121,11 @@ impl<T: Element> CpuBuffer<T> {
             let mut probe: Vec<T> = Vec::new();
             probe.try_reserve_exact(len).map_err(|_| Error::OutOfMemory { requested: bytes, free: None })?;
         }
-        Ok(Self(vec![T::ZERO; len]))
+        #[cfg_attr(not(target_os = "linux"), expect(unused_mut))]
+        let mut data = vec![T::ZERO; len];
+        #[cfg(target_os = "linux")]
+        super::pages::prefer_huge(&mut data);
+        Ok(Self(data))
     }
 
     /// The elements as a vector.

@@ -11,6 +11,9 @@ mod expression;
 mod indexing;
 mod linalg;
 pub mod math;
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "asks the system for huge pages")]
+mod pages;
 mod sorting;
 mod sparse;
 mod spline;
