@@ -5,6 +5,7 @@
 //! threads, and neither does a bit of the results.
 
 mod eigen;
+mod substitution;
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{
@@ -17,6 +18,9 @@ use faer::prelude::{Reborrow, ReborrowMut, Solve};
 use faer::{Accum, MatMut, MatRef, Par, Spec};
 use rayon::prelude::*;
 
+pub(crate) use substitution::Substitution;
+use substitution::{Line, RHS};
+
 use super::{Cpu, CpuBuffer, buffer::inside_tile, contiguous, copied};
 use crate::backend::{Linalg, LinalgExt, Triangle, View};
 use crate::{Error, Float, Result};
@@ -24,12 +28,8 @@ use crate::{Error, Float, Result};
 /// Rows of a block in products and updates.
 const BLOCK: usize = 256;
 
-/// Columns eliminated at a time in factorizations and solves.
+/// Columns eliminated at a time in factorizations.
 const PANEL: usize = 128;
-
-/// Right-hand sides solved at a time. Always exactly as many, padded with zeros, so that a
-/// column meets the same instructions whatever stands beside it.
-const RHS: usize = 16;
 
 /// Multiplications that are worth another thread.
 const GRAIN: usize = 1 << 18;
@@ -179,38 +179,6 @@ fn factor_in_place<T: Float>(data: &mut [T], n: usize) -> std::result::Result<()
     Ok(())
 }
 
-/// Solves `l l^T x = b` in place for `RHS` columns.
-fn cho_solve_panel<T: Float>(l: MatRef<'_, T>, b: &mut [T]) {
-    let n = l.nrows();
-    let starts: Vec<usize> = (0..n).step_by(PANEL).collect();
-    for &start in &starts {
-        let width = PANEL.min(n - start);
-        let (done, rest) = b.split_at_mut((start + width) * RHS);
-        let mut x = matrix_mut(&mut done[start * RHS..], width, RHS);
-        solve_lower_triangular_in_place(l.submatrix(start, start, width, width), x.rb_mut(), Par::Seq);
-        let left = l.submatrix(start + width, start, n - start - width, width);
-        subtract_product(rest, left, x.rb());
-    }
-    for &start in starts.iter().rev() {
-        let width = PANEL.min(n - start);
-        let (rest, done) = b.split_at_mut(start * RHS);
-        let mut x = matrix_mut(&mut done[..width * RHS], width, RHS);
-        let corner = l.submatrix(start, start, width, width).transpose();
-        solve_upper_triangular_in_place(corner, x.rb_mut(), Par::Seq);
-        subtract_product(rest, l.submatrix(start, 0, width, start).transpose(), x.rb());
-    }
-}
-
-/// `b -= a x` for `RHS` columns.
-fn subtract_product<T: Float>(b: &mut [T], a: MatRef<'_, T>, x: MatRef<'_, T>) {
-    let work = a.nrows() * a.ncols() * RHS;
-    let rows = a.nrows();
-    for_each(row_blocks(matrix_mut(b, rows, RHS), BLOCK), work, |i, block| {
-        let a = a.subrows(i * BLOCK, block.nrows());
-        matmul(block, Accum::Add, a, x, -T::ONE, Par::Seq);
-    });
-}
-
 /// Applies `f` to each matrix of a batch and its part of the result, with which `out` begins.
 fn each_matrix<T: Float>(
     out: &mut [T],
@@ -242,7 +210,11 @@ fn try_each<I: Send>(
 
 /// The first entry of a diagonal that cannot be divided by.
 fn zero_pivot<T: Float>(a: MatRef<'_, T>) -> Option<usize> {
-    (0..a.nrows()).find(|&i| a[(i, i)] == T::ZERO || a[(i, i)].is_nan_value())
+    (0..a.nrows()).find(|&i| cannot_divide(a[(i, i)]))
+}
+
+fn cannot_divide<T: Float>(pivot: T) -> bool {
+    pivot == T::ZERO || pivot.is_nan_value()
 }
 
 impl Linalg for Cpu {
@@ -369,27 +341,26 @@ fn determinant<T: Float>(a: MatRef<'_, T>) -> T {
 impl LinalgExt for Cpu {
     fn cho_solve<T: Float>(&self, l: View<'_, T, Self>, b: View<'_, T, Self>) -> Result<CpuBuffer<T>> {
         let (count, n, columns) = (b.layout.shape()[0], b.layout.shape()[1], b.layout.shape()[2]);
-        let l = Matrices::new(l);
-        let b = contiguous(b);
+        let (l, b) = (contiguous(l), contiguous(b));
         let mut out = CpuBuffer::unspecified(b.len())?;
-        let mut panel = vec![T::ZERO; n * RHS];
+        let mut panel: Vec<Line<T>> = vec![[T::ZERO; RHS]; n];
         for batch in 0..if out.is_empty() { 0 } else { count } {
-            let l = l.get(batch);
-            if let Some(pivot) = zero_pivot(l) {
+            let l = &l[batch * n * n..][..n * n];
+            if let Some(pivot) = (0..n).map(|i| l[i * n + i]).position(|pivot| cannot_divide(pivot)) {
                 return Err(Error::Singular { batch, pivot });
             }
             let base = batch * n * columns;
             for first in (0..columns).step_by(RHS) {
                 let width = RHS.min(columns - first);
-                panel.fill(T::ZERO);
-                for (row, target) in panel.chunks_mut(RHS).enumerate() {
+                for (row, line) in panel.iter_mut().enumerate() {
                     let from = base + row * columns + first;
-                    target[..width].copy_from_slice(&b[from..from + width]);
+                    *line = [T::ZERO; RHS];
+                    line[..width].copy_from_slice(&b[from..from + width]);
                 }
-                cho_solve_panel(l, &mut panel);
-                for (row, source) in panel.chunks(RHS).enumerate() {
+                T::substitute(l, &mut panel);
+                for (row, line) in panel.iter().enumerate() {
                     let to = base + row * columns + first;
-                    out[to..to + width].copy_from_slice(&source[..width]);
+                    out[to..to + width].copy_from_slice(&line[..width]);
                 }
             }
         }
