@@ -335,7 +335,7 @@ impl<T: Float, const PARTS: usize> Kernel for Corner<'_, T, PARTS> {
             subtract(simd, sums, &mut x[i..=i]);
             let pivot = l[i * n + i];
             for x in &mut x[i] {
-                *x = *x / pivot;
+                *x /= pivot;
             }
         }
     }
