@@ -246,7 +246,7 @@ impl<T: Float, const PARTS: usize> Forth<'_, T, PARTS> {
 impl<T: Float, const PARTS: usize> Kernel for Forth<'_, T, PARTS> {
     #[inline(always)]
     fn run<S: Simd, const N: usize>(mut self, simd: S) {
-        // Twelve vectors of sums, or as many as are there to be summed up, fit into 16 registers.
+        // Of 16 registers twelve hold sums, three the rows' numbers, and one a vector of `x`.
         match N * PARTS {
             1 => self.blocks::<S, N, 8>(simd),
             2 => self.blocks::<S, N, 6>(simd),
