@@ -3,7 +3,7 @@
 use std::fmt::{Debug, Display};
 
 use crate::cpu::math::Math;
-use crate::cpu::{Substitution, Sums};
+use crate::cpu::{Dense, Sums};
 
 /// An element type as a value, for messages and file formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,12 +110,7 @@ pub trait Integer: Numeric + Eq + Ord + std::hash::Hash {
 /// `num_traits` gives the functions of the standard library, [`Math`] those that this crate
 /// computes several at a time.
 pub trait Float:
-    Numeric<Sum = Self, Accumulator = f64>
-    + num_traits::Float
-    + Math
-    + Sums
-    + Substitution
-    + faer::traits::RealField
+    Numeric<Sum = Self, Accumulator = f64> + num_traits::Float + Math + Sums + Dense + faer::traits::RealField
 {
     /// The value of this type nearest to `value`.
     fn from_f64(value: f64) -> Self;

@@ -1,10 +1,12 @@
-//! Dense linear algebra: faer's kernels on blocks of fixed size, which rayon spreads over threads.
+//! Dense linear algebra: kernels of our own for large products and for solving with a factor, else faer's on
+//! blocks of fixed size, which rayon spreads over threads.
 //!
 //! faer counts in columns, arrays lie in rows: a row-major matrix goes to faer as the transpose of
 //! a column-major one, which costs nothing. The blocks do not depend on the number of
 //! threads, and neither does a bit of the results.
 
 mod eigen;
+mod product;
 mod substitution;
 
 use faer::dyn_stack::{MemBuffer, MemStack};
@@ -18,9 +20,10 @@ use faer::prelude::{Reborrow, ReborrowMut, Solve};
 use faer::{Accum, MatMut, MatRef, Par, Spec};
 use rayon::prelude::*;
 
-pub(crate) use substitution::Substitution;
+use product::Update;
 use substitution::{Line, RHS};
 
+use super::vectors::Vectors;
 use super::{Cpu, CpuBuffer, buffer::inside_tile, contiguous, copied};
 use crate::backend::{Linalg, LinalgExt, Triangle, View};
 use crate::{Error, Float, Result};
@@ -29,10 +32,41 @@ use crate::{Error, Float, Result};
 const BLOCK: usize = 256;
 
 /// Columns eliminated at a time in factorizations.
-const PANEL: usize = 128;
+const PANEL: usize = 192;
 
 /// Multiplications that are worth another thread.
 const GRAIN: usize = 1 << 18;
+
+/// What is compiled here, for each type once, and not in each crate that calls it.
+pub trait Dense: Vectors {
+    /// [`substitution::substitute`].
+    fn substitute(l: &[Self], x: &mut [[Self; RHS]]);
+    /// [`product::multiply`].
+    fn matrix_product(
+        out: MatMut<'_, Self>,
+        a: MatRef<'_, Self>,
+        b: MatRef<'_, Self>,
+        update: Update,
+    ) -> Result<()>;
+}
+
+macro_rules! dense {
+    ($($t:ident, $parts:literal;)*) => {$(
+        impl Dense for $t {
+            fn substitute(l: &[$t], x: &mut [[$t; RHS]]) {
+                substitution::substitute::<$t, $parts>(l, x);
+            }
+            fn matrix_product(out: MatMut<'_, $t>, a: MatRef<'_, $t>, b: MatRef<'_, $t>, update: Update) -> Result<()> {
+                product::multiply(out, a, b, update)
+            }
+        }
+    )*};
+}
+
+dense! {
+    f32, 1;
+    f64, 2;
+}
 
 /// The matrices of a batch in a form that faer takes: as slices with rows or columns contiguous.
 struct Matrices<'a, T: Float> {
@@ -119,7 +153,12 @@ fn for_each<I: Send>(items: Vec<I>, work: usize, f: impl Fn(usize, I) + Sync + S
     }
 }
 
-fn product<T: Float>(out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, accumulate: Accum) {
+/// `out = a b`, or `out += a b`.
+fn product<T: Float>(out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, accumulate: bool) -> Result<()> {
+    if out.nrows().min(out.ncols()).min(a.ncols()) >= product::SMALLEST {
+        return T::matrix_product(out, a, b, if accumulate { Update::Add } else { Update::Replace });
+    }
+    let accumulate = if accumulate { Accum::Add } else { Accum::Replace };
     let work = out.nrows() * out.ncols() * a.ncols();
     // Blocks are cut from the longer side: rows of `out`, or of its transpose.
     if out.nrows() >= out.ncols() {
@@ -133,11 +172,13 @@ fn product<T: Float>(out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, acc
             matmul(out, accumulate, b.transpose(), a.transpose(), T::ONE, Par::Seq);
         });
     }
+    Ok(())
 }
 
-/// Overwrites the lower triangle of a row-major matrix by its Cholesky factor; the error is the
-/// first pivot that is not positive.
-fn factor_in_place<T: Float>(data: &mut [T], n: usize) -> std::result::Result<(), usize> {
+/// Overwrites the lower triangle of a row-major matrix by its Cholesky factor; the error is the first
+/// pivot of matrix number `batch` that is not positive.
+fn factor_in_place<T: Float>(data: &mut [T], n: usize, batch: usize) -> Result<()> {
+    let not_positive = |pivot| Error::NotPositiveDefinite { batch, pivot };
     for start in (0..n).step_by(PANEL) {
         let width = PANEL.min(n - start);
         let whole = matrix_mut(data, n, n);
@@ -152,10 +193,10 @@ fn factor_in_place<T: Float>(data: &mut [T], n: usize) -> std::result::Result<()
             MemStack::new(&mut MemBuffer::new(scratch)),
             Spec::default(),
         )
-        .map_err(|LltError::NonPositivePivot { index }| start + index)?;
+        .map_err(|LltError::NonPositivePivot { index }| not_positive(start + index))?;
         // A NaN pivot passes the comparison inside: look at the diagonal that came out.
         if let Some(bad) = (0..width).find(|&i| corner[(i, i)] <= T::ZERO || corner[(i, i)].is_nan_value()) {
-            return Err(start + bad);
+            return Err(not_positive(start + bad));
         }
         let corner = corner.rb();
         let mut below = below;
@@ -165,13 +206,7 @@ fn factor_in_place<T: Float>(data: &mut [T], n: usize) -> std::result::Result<()
         });
         let below = below.rb();
         let (_, rest) = rest.split_at_row_mut(width);
-        for_each(row_blocks(rest, BLOCK), height * height * width, |i, block| {
-            let rows = block.nrows();
-            let reach = i * BLOCK + rows;
-            let block = block.submatrix_mut(0, 0, rows, reach);
-            let (left, right) = (below.subrows(i * BLOCK, rows), below.subrows(0, reach));
-            matmul(block, Accum::Add, left, right.transpose(), -T::ONE, Par::Seq);
-        });
+        T::matrix_product(rest, below, below.transpose(), Update::SubtractLower)?;
     }
     for row in 0..n {
         data[row * n + row + 1..(row + 1) * n].fill(T::ZERO);
@@ -226,7 +261,6 @@ impl Linalg for Cpu {
         accumulate: bool,
     ) -> Result<()> {
         let (a, b) = (Matrices::new(a), Matrices::new(b));
-        let mode = if accumulate { Accum::Add } else { Accum::Replace };
         let (rows, columns) = (a.rows, b.columns);
         each_matrix(out, rows * columns, a.count, |i, out| {
             if a.columns == 0 {
@@ -234,7 +268,7 @@ impl Linalg for Cpu {
                     out.fill(T::ZERO);
                 }
             } else {
-                product(matrix_mut(out, rows, columns), a.get(i), b.get(i), mode);
+                product(matrix_mut(out, rows, columns), a.get(i), b.get(i), accumulate)?;
             }
             Ok(())
         })
@@ -243,9 +277,7 @@ impl Linalg for Cpu {
     fn cholesky<T: Float>(&self, a: View<'_, T, Self>) -> Result<CpuBuffer<T>> {
         let (count, n) = (a.layout.shape()[0], a.layout.shape()[1]);
         let mut out = copied(a)?;
-        each_matrix(&mut out, n * n, count, |batch, data| {
-            factor_in_place(data, n).map_err(|pivot| Error::NotPositiveDefinite { batch, pivot })
-        })?;
+        each_matrix(&mut out, n * n, count, |batch, data| factor_in_place(data, n, batch))?;
         Ok(out)
     }
 

@@ -27,7 +27,7 @@ use crate::layout::Layout;
 use crate::{Array, Element, Result, s};
 
 pub use buffer::CpuBuffer;
-pub(crate) use linalg::Substitution;
+pub(crate) use linalg::Dense;
 pub(crate) use spline::Sums;
 
 /// The processor as a backend.

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::GRAIN;
 use crate::Float;
 use crate::cpu::buffer::inside_tile;
-use crate::cpu::vectors::{Kernel, LANES, dispatch};
+use crate::cpu::vectors::{Kernel, LANES, Vectors, dispatch};
 
 /// Right-hand sides solved at a time. Always exactly as many, padded with zeros, so that a
 /// column meets the same instructions whatever stands beside it.
@@ -35,72 +35,17 @@ const REACH: usize = 192;
 /// An unknown of each right-hand side.
 pub(super) type Line<T> = [T; RHS];
 
-/// Numbers in vectors. Functions of a type that is known are compiled here, once, and not in each crate that calls them.
-pub trait Substitution: Sized {
-    /// A vector.
-    type Vector<S: Simd>: Copy;
-    /// A vector of the same number.
-    fn splat<S: Simd>(simd: S, x: Self) -> Self::Vector<S>;
-    /// `a * b + c`, rounded once.
-    fn multiply_add<S: Simd>(
-        simd: S,
-        a: Self::Vector<S>,
-        b: Self::Vector<S>,
-        c: Self::Vector<S>,
-    ) -> Self::Vector<S>;
-    /// `a - b`.
-    fn difference<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
-    /// A line as vectors.
-    fn vectors<S: Simd>(line: &[Self; 16]) -> &[Self::Vector<S>];
-    /// A line as vectors for writing.
-    fn vectors_mut<S: Simd>(line: &mut [Self; 16]) -> &mut [Self::Vector<S>];
-    /// Solves `l l^T x = b` in place: `l` has its rows one after another, `n` numbers each, of which only those up to the
-    /// diagonal are read.
-    fn substitute(l: &[Self], x: &mut [[Self; 16]]);
+/// Solves `l l^T x = b` in place: `l` has its rows one after another, as many numbers each as there are unknowns, of which
+/// only those up to the diagonal are read. A line has the bytes of [`LANES`] numbers in double precision `PARTS` times.
+pub(super) fn substitute<T: Float, const PARTS: usize>(l: &[T], x: &mut [Line<T>]) {
+    if inside_tile() || x.len() < PANEL {
+        return in_panels::<T, PARTS>(l, x);
+    }
+    // As one of the threads, which need not wake one at each step.
+    rayon::scope(|_| in_panels::<T, PARTS>(l, x));
 }
 
-macro_rules! substitution {
-    ($($t:ident, $parts:literal, $vector:ident, $splat:ident, $mul_add:ident, $sub:ident, $as:ident, $as_mut:ident;)*) => {$(
-        impl Substitution for $t {
-            type Vector<S: Simd> = S::$vector;
-            #[inline(always)]
-            fn splat<S: Simd>(simd: S, x: $t) -> S::$vector {
-                simd.$splat(x)
-            }
-            #[inline(always)]
-            fn multiply_add<S: Simd>(simd: S, a: S::$vector, b: S::$vector, c: S::$vector) -> S::$vector {
-                simd.$mul_add(a, b, c)
-            }
-            #[inline(always)]
-            fn difference<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
-                simd.$sub(a, b)
-            }
-            #[inline(always)]
-            fn vectors<S: Simd>(line: &[$t; 16]) -> &[S::$vector] {
-                S::$as(line).0
-            }
-            #[inline(always)]
-            fn vectors_mut<S: Simd>(line: &mut [$t; 16]) -> &mut [S::$vector] {
-                S::$as_mut(line).0
-            }
-            fn substitute(l: &[$t], x: &mut [[$t; 16]]) {
-                if inside_tile() || x.len() < PANEL {
-                    return substitute::<$t, $parts>(l, x);
-                }
-                // As one of the threads, which need not wake one at each step.
-                rayon::scope(|_| substitute::<$t, $parts>(l, x));
-            }
-        }
-    )*};
-}
-
-// A line has the bytes of `LANES` numbers in double precision so many times.
-substitution! {
-    f32, 1, f32s, splat_f32s, mul_add_f32s, sub_f32s, as_simd_f32s, as_mut_simd_f32s;
-    f64, 2, f64s, splat_f64s, mul_add_f64s, sub_f64s, as_simd_f64s, as_mut_simd_f64s;
-}
-
-fn substitute<T: Float, const PARTS: usize>(l: &[T], x: &mut [Line<T>]) {
+fn in_panels<T: Float, const PARTS: usize>(l: &[T], x: &mut [Line<T>]) {
     const { assert!(PARTS * LANES * size_of::<f64>() == size_of::<Line<T>>()) };
     let n = x.len();
     let panels: Vec<usize> = (0..n).step_by(PANEL).collect();
@@ -152,10 +97,10 @@ struct Back<'a, T, const PARTS: usize> {
 }
 
 /// Vectors of a line.
-type Vectors<T, S, const N: usize, const PARTS: usize> = [[<T as Substitution>::Vector<S>; N]; PARTS];
+type InVectors<T, S, const N: usize, const PARTS: usize> = [[<T as Vectors>::Vector<S>; N]; PARTS];
 
 #[inline(always)]
-fn load<S: Simd, T: Float, const N: usize, const PARTS: usize>(line: &Line<T>) -> Vectors<T, S, N, PARTS> {
+fn load<S: Simd, T: Float, const N: usize, const PARTS: usize>(line: &Line<T>) -> InVectors<T, S, N, PARTS> {
     let (parts, _) = T::vectors::<S>(line).as_chunks::<N>();
     let mut loaded = [parts[0]; PARTS];
     for (loaded, part) in loaded.iter_mut().zip(parts) {
@@ -168,7 +113,7 @@ fn load<S: Simd, T: Float, const N: usize, const PARTS: usize>(line: &Line<T>) -
 #[inline(always)]
 fn add<S: Simd, T: Float, const N: usize, const PARTS: usize, const ROWS: usize>(
     simd: S,
-    sums: &mut [Vectors<T, S, N, PARTS>; ROWS],
+    sums: &mut [InVectors<T, S, N, PARTS>; ROWS],
     numbers: [T; ROWS],
     x: &Line<T>,
 ) {
@@ -191,7 +136,7 @@ fn add<S: Simd, T: Float, const N: usize, const PARTS: usize, const ROWS: usize>
 #[inline(always)]
 fn subtract<S: Simd, T: Float, const N: usize, const PARTS: usize, const ROWS: usize>(
     simd: S,
-    sums: [Vectors<T, S, N, PARTS>; ROWS],
+    sums: [InVectors<T, S, N, PARTS>; ROWS],
     out: &mut [Line<T>],
 ) {
     for (out, sums) in out.iter_mut().zip(&sums) {
@@ -205,7 +150,7 @@ fn subtract<S: Simd, T: Float, const N: usize, const PARTS: usize, const ROWS: u
 #[inline(always)]
 fn none<S: Simd, T: Float, const N: usize, const PARTS: usize, const ROWS: usize>(
     simd: S,
-) -> [Vectors<T, S, N, PARTS>; ROWS] {
+) -> [InVectors<T, S, N, PARTS>; ROWS] {
     [[[T::splat(simd, T::ZERO); N]; PARTS]; ROWS]
 }
 
