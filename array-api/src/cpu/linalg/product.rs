@@ -81,7 +81,8 @@ pub(super) fn multiply<T: Float>(
         let width = SLAB.min(columns - column);
         for term in (0..terms).step_by(DEPTH) {
             let depth = DEPTH.min(terms - term);
-            let update = if term > 0 && !lower { Update::Add } else { update };
+            // Later terms are added to the first ones.
+            let replace = update == Update::Replace && term == 0;
             let part = b.submatrix(term, column, depth, width).transpose();
             let right = packed(part, tile_columns, T::ONE, &mut right);
             for row in (0..rows).step_by(SLAB) {
@@ -103,7 +104,7 @@ pub(super) fn multiply<T: Float>(
                         let row = row.try_as_row_major_mut();
                         row.expect("contiguous rows").as_slice_mut()
                     }));
-                    dispatch(Block { a, b, depth, out: &mut out, replace: update == Update::Replace, lead });
+                    dispatch(Block { a, b, depth, out: &mut out, replace, lead });
                 });
             }
         }
