@@ -147,7 +147,8 @@ fn row_blocks<T: Float>(mut whole: MatMut<'_, T>, height: usize) -> Vec<MatMut<'
 /// Applies `f` to each item with its number: on all threads if the work is worth it.
 fn for_each<I: Send>(items: Vec<I>, work: usize, f: impl Fn(usize, I) + Sync + Send) {
     if items.len() > 1 && work >= GRAIN && !inside_tile() {
-        items.into_par_iter().enumerate().for_each(|(i, item)| f(i, item));
+        // One by one: shares of several cannot be divided any more once a thread has begun with them.
+        items.into_par_iter().with_max_len(1).enumerate().for_each(|(i, item)| f(i, item));
     } else {
         items.into_iter().enumerate().for_each(|(i, item)| f(i, item));
     }

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use wait_timeout::ChildExt;
 
 use crate::common::{MODEL_NAME, backdrop as alone, empty_dir, json, names};
 use crate::damage::{SMALL, damage, hundred_frames};
@@ -48,8 +49,18 @@ fn any_number_of_ranks_gives_the_same_bits() {
     let simulate =
         ["simulate", "--out-dir", "frames", "--frames", "61", "--size", "32", "--dead-columns", "1"];
     alone(dir).args(simulate).args(["--asteroids", "2"]).assert().success();
-    let windows = ["--mask-window", "17", "--asteroids", "frames/asteroids.csv", "--out-dir", "models"];
-    let expected = expected(dir, &windows[..4]);
+    // A design that is solved in a fraction of the standard one's time: each window has its own equations.
+    let windows = [
+        "--mask-window",
+        "17",
+        "--asteroids",
+        "frames/asteroids.csv",
+        "--nknots",
+        "24",
+        "--out-dir",
+        "models",
+    ];
+    let expected = expected(dir, &windows[..6]);
     for (size, more) in [
         (1, &["--buffer-gather"][..]),
         (2, &[]),
@@ -108,16 +119,18 @@ fn ranks_of(mpiexec: u32) -> Vec<u32> {
 fn killed_at_any_moment_it_ends_with_the_same_bits() {
     let dir = hundred_frames();
     let dir = dir.path();
-    let expected = expected(dir, &[]);
+    // Smaller than the standard one, since it is solved forty times.
+    let design = ["--nknots", "36"];
+    let expected = expected(dir, &design);
     let start = Instant::now();
-    let args = ["--out-dir", "models", "--frames-per-rank", "2"];
+    let args = [&design[..], &["--out-dir", "models", "--frames-per-rank", "2"]].concat();
     assert_eq!(fit_with(3, dir, &args).code, Some(0));
     let whole = start.elapsed();
     assert!(take(dir) == expected);
     let mut resumed = 0;
     for moment in 0..20 {
         let mut job = backdrop(3);
-        job.current_dir(dir).args(["fit", "--mpi"]).args(SMALL).args(args);
+        job.current_dir(dir).args(["fit", "--mpi"]).args(SMALL).args(&args);
         let mut job = job.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         // The last ones come when the model is written, or even later.
         std::thread::sleep(whole.mul_f64(0.1 + 0.05 * f64::from(moment)));
@@ -128,10 +141,18 @@ fn killed_at_any_moment_it_ends_with_the_same_bits() {
             let _ = Command::new("kill").args(["-KILL", &victim.to_string()]).stderr(Stdio::null()).status();
         }
         let killed = Instant::now();
-        let status = job.wait().unwrap();
-        assert!(killed.elapsed() < Duration::from_secs(30), "a rank was left");
-        assert!(ranks_of(job.id()).is_empty());
-        if status.success() {
+        while !ranks_of(job.id()).is_empty() {
+            assert!(killed.elapsed() < Duration::from_secs(30), "a rank was left");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let status = job.wait_timeout(Duration::from_secs(8)).unwrap();
+        assert!(ranks_of(job.id()).is_empty(), "a rank was left");
+        // mpiexec itself (Open MPI 4.1) may wait for ever for a rank that was killed before the two had met.
+        if status.is_none() {
+            job.kill().unwrap();
+            job.wait().unwrap();
+        }
+        if status.is_some_and(|status| status.success()) {
             assert!(take(dir) == expected);
             continue;
         }

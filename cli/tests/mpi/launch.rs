@@ -62,6 +62,8 @@ fn mpiexec(size: usize) -> Command {
         ("OMPI_ALLOW_RUN_AS_ROOT", "1"),
         ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"),
         ("OMPI_MCA_rmaps_base_oversubscribe", "1"),
+        // Ranks that wait leave the cores to those that work.
+        ("OMPI_MCA_mpi_yield_when_idle", "1"),
         ("PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe"),
     ] {
         command.env(name, value);

@@ -7,11 +7,11 @@ use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 use super::creation::for_all_types;
-use crate::testing::value::Rule2;
 use crate::testing::{
     Array, Backend, Case, Check, Error, Fill, Host, Number, Operand, Outcome, Value, cases, for_all, host,
     operand, operand_of, require,
 };
+use host_arrays::Rule2;
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
     cases!["indexing": slice, slice_macro, slice_errors, assign, assign_within_itself, take, compress, scatter_add]
@@ -205,12 +205,11 @@ fn assign<B: Backend>(xp: &B, check: &Check) -> Outcome {
                 .map(|(i, &n)| if ones >> i & 1 == 1 { 1 } else { n })
                 .collect();
             let values = host::random::<T>(&narrow, FILL, seed);
-            let mut flat: Vec<T> = x.host.iter().copied().collect();
+            let mut flat = host::elements(&x.host);
             for (index, &number) in target.indexed_iter() {
                 flat[number as usize] = host::at_broadcast(&values, ndarray::Dimension::slice(&index));
             }
-            let mut flat = flat.into_iter();
-            let expected = host::build(x.host.shape(), |_| flat.next().unwrap_or_default());
+            let expected = host::of_elements(x.host.shape(), flat);
             let values = host::upload(xp, &values)?;
             let [mut changed, kept] = x.twice(xp)?;
             changed.assign(&items, &values)?;

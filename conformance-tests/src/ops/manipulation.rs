@@ -24,9 +24,7 @@ const FILL: Fill = Fill::Sprinkled(-90.0, 90.0);
 
 /// The same elements in row-major order under another shape.
 fn reshaped<T: Value>(x: &Host<T>, shape: &[usize]) -> Host<T> {
-    let elements: Vec<T> = x.iter().copied().collect();
-    let mut elements = elements.into_iter();
-    host::build(shape, |_| elements.next().unwrap_or_default())
+    host::of_elements(shape, host::elements(x))
 }
 
 /// A view has the elements expected and the buffer of its origin.
@@ -390,7 +388,7 @@ fn diff<B: Backend>(xp: &B, check: &Check) -> Outcome {
         host::build(&shape, |index| {
             let mut next = index.to_vec();
             next[axis] += 1;
-            let rule = crate::testing::value::Rule2 { float: |a, b| a - b, whole: |a, b| a - b };
+            let rule = host_arrays::Rule2 { float: |a, b| a - b, whole: |a, b| a - b };
             x[IxDyn(&next)].binary(x[IxDyn(index)], &rule)
         })
     }

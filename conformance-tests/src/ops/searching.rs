@@ -1,7 +1,5 @@
 //! Searching and sorting.
 
-use std::cmp::Ordering;
-
 use proptest::prelude::Strategy;
 
 use super::creation::for_all_types;
@@ -126,19 +124,6 @@ fn argmin<B: Backend>(xp: &B, check: &Check) -> Outcome {
     arg_extreme::<u8, B>(xp, check, "argmin", Array::argmin, u8::lt)
 }
 
-/// The order that sorts: NaN last (first if descending), equal elements as they were.
-fn sorting_order<T: Value>(x: &[T], descending: bool) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..x.len()).collect();
-    order.sort_by(|&i, &j| {
-        let (a, b) = if descending { (x[j], x[i]) } else { (x[i], x[j]) };
-        match (a.is_nan_value(), b.is_nan_value()) {
-            (false, false) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
-            (a, b) => a.cmp(&b),
-        }
-    });
-    order
-}
-
 /// Sorting, by value or by index, in both directions.
 fn sorts<T: Number, B: Backend>(xp: &B, check: &Check) -> Outcome {
     for fill in FILLS {
@@ -149,12 +134,12 @@ fn sorts<T: Number, B: Backend>(xp: &B, check: &Check) -> Outcome {
                     if axis % 2 == 0 { axis as isize } else { axis as isize - x.host.ndim() as isize };
                 for descending in [false, true] {
                     let n = x.host.shape()[axis];
-                    let order = host::along(&x.host, axis, n, |line| sorting_order(line, descending));
-                    let indices = order.mapv(|i| i as i64);
-                    check.same("argsort", &array.argsort(number, descending)?, &indices)?;
-                    let sorted = host::along(&x.host, axis, n, |line| {
-                        sorting_order(line, descending).into_iter().map(|i| line[i]).collect()
+                    let both = host::along(&x.host, axis, n, |line| {
+                        let order = T::sorting_order(line, descending);
+                        order.into_iter().map(|i| (i as i64, line[i])).collect()
                     });
+                    let (indices, sorted) = (host::map(&both, |(i, _)| i), host::map(&both, |(_, v)| v));
+                    check.same("argsort", &array.argsort(number, descending)?, &indices)?;
                     check.same("sort", &array.sort(number, descending)?, &sorted)?;
                 }
             }

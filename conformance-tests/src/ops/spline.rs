@@ -277,14 +277,10 @@ fn projected(setting: &Setting, data: &Host<f64>) -> (Host<f64>, Host<f64>) {
     let points = setting.points.len();
     let batch = &data.shape()[..data.ndim() - setting.points.ndim()];
     let count: usize = batch.iter().product();
-    let mut elements = data.iter().copied();
-    let flat = host::build(&[count, points], |_| elements.next().unwrap_or(f64::NAN));
+    let flat = host::of_elements(&[count, points], host::elements(data));
     let terms = (points + setting.degree + 1) as f64;
     let shape = [batch, &[setting.len()]].concat();
-    let spread = |sums: Host<f64>| {
-        let mut elements = sums.into_iter();
-        host::build(&shape, |_| elements.next().unwrap_or(f64::NAN))
-    };
+    let spread = |sums: Host<f64>| host::of_elements(&shape, host::elements(&sums));
     let (sums, _) = host::matmul(&flat, &values);
     let (_, scale) = host::matmul(&flat, &sizes);
     (spread(sums), spread(scale.mapv(|v| terms * v)))

@@ -77,14 +77,21 @@ impl Check {
         if values.len() != shape.iter().product::<usize>() {
             return Err(format!("{what}: {} elements in shape {shape:?}", values.len()).into());
         }
-        for (i, &value) in values.iter().enumerate() {
-            self.error(what, error(i, value), tolerance).map_err(|failed| {
-                let reason = failed.message().unwrap_or_default();
-                Failed::from(format!("{reason}\nelement {i}: {value:?} instead of {}", show(i)))
-            })?;
-        }
         // An array without elements was compared, too.
-        self.error(what, 0.0, tolerance)
+        let mut largest = 0.0;
+        for (i, &value) in values.iter().enumerate() {
+            let error = error(i, value);
+            if error > tolerance.limit || error.is_nan() {
+                return self.error(what, error, tolerance).map_err(|failed| {
+                    let reason = failed.message().unwrap_or_default();
+                    Failed::from(format!("{reason}\nelement {i}: {value:?} instead of {}", show(i)))
+                });
+            }
+            if error > largest {
+                largest = error;
+            }
+        }
+        self.error(what, largest, tolerance)
     }
 
     /// The same shape and bits.
@@ -94,7 +101,7 @@ impl Check {
         found: &Array<T, B>,
         expected: &Host<T>,
     ) -> Outcome {
-        let list: Vec<T> = expected.iter().copied().collect();
+        let list = host_arrays::elements(expected);
         let show = |i: usize| format!("{:?}", list[i]);
         self.elements(what, found, (expected.shape(), &show), &tolerance::EXACT, |i, x| {
             f64::from(u8::from(!x.same(list[i])))
@@ -108,7 +115,7 @@ impl Check {
         found: &Array<T, B>,
         expected: &Host<T>,
     ) -> Outcome {
-        let list: Vec<T> = expected.iter().copied().collect();
+        let list = host_arrays::elements(expected);
         let show = |i: usize| format!("{:?}", list[i]);
         self.elements(what, found, (expected.shape(), &show), &tolerance::EXACT_VALUE, |i, x| {
             f64::from(u8::from(!x.same(list[i]) && x != list[i]))
@@ -127,7 +134,7 @@ impl Check {
             Unit::Bits => self.same(what, found, expected),
             Unit::Values => self.same_values(what, found, expected),
             Unit::Ulp | Unit::Scaled => {
-                let list: Vec<T> = expected.iter().copied().collect();
+                let list = host_arrays::elements(expected);
                 let show = |i: usize| format!("{:?}", list[i]);
                 self.elements(what, found, (expected.shape(), &show), tolerance, |i, x| x.steps(list[i]))
             }
@@ -143,10 +150,13 @@ impl Check {
         scale: &Host<f64>,
         tolerance: &Tolerance,
     ) -> Outcome {
-        let list: Vec<(f64, f64)> = expected.iter().copied().zip(scale.iter().copied()).collect();
-        let show = |i: usize| format!("{:?} (scale {:?})", list[i].0, list[i].1);
+        let (list, scales) = (host_arrays::elements(expected), host_arrays::elements(scale));
+        if list.len() != scales.len() {
+            return Err(format!("{what}: {} scales for {} elements", scales.len(), list.len()).into());
+        }
+        let show = |i: usize| format!("{:?} (scale {:?})", list[i], scales[i]);
         self.elements(what, found, (expected.shape(), &show), tolerance, |i, x| {
-            scaled_error(x, list[i].0, list[i].1)
+            scaled_error(x, list[i], scales[i])
         })
     }
 

@@ -4,7 +4,6 @@ pub(crate) mod check;
 pub(crate) mod host;
 pub(crate) mod operand;
 pub(crate) mod reference;
-pub(crate) mod value;
 
 use std::any::Any;
 use std::fmt::{self, Debug};
@@ -15,9 +14,9 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 pub(crate) use array_api::{Array, Backend, Error, Result};
 pub(crate) use check::Check;
 pub(crate) use host::Host;
+pub(crate) use host_arrays::{Fill, Number, Real, Value, Whole};
 pub(crate) use libtest_mimic::Failed;
 pub(crate) use operand::{Operand, operand, operand_of, pair, shape};
-pub(crate) use value::{Fill, Number, Real, Value, Whole};
 
 /// A method of one array.
 pub(crate) type Method<T, U, B> = fn(&Array<T, B>) -> Result<Array<U, B>>;

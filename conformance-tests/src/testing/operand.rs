@@ -77,10 +77,7 @@ impl<T: Value> Operand<T> {
                 }
             }
         }
-        let Some(whole) = view.broadcast(IxDyn(shape)) else {
-            unreachable!("only axes of length 1 are repeated");
-        };
-        let host = whole.to_owned();
+        let host = T::repeated(&view, shape);
         Self { host, base, order, runs }
     }
 

@@ -2,12 +2,12 @@
 
 use std::cmp::Ordering;
 
-use crate::testing::value::Rule2;
 use crate::testing::{
     Array, Backend, Case, Check, Error, Fill, Method2, Method2InPlace, Number, Operand, Outcome, Real,
     Result, ScalarMethod, cases, for_all, host, pair, reference,
 };
 use crate::tolerance::{EXACT, EXACT_VALUE, FLOOR_DIVIDE, LOGADDEXP, TRANSCENDENTAL, Tolerance};
+use host_arrays::Rule2;
 
 /// A function in all its forms.
 struct Forms<T: Number, B: Backend> {

@@ -2,11 +2,11 @@
 
 use std::cmp::Ordering;
 
-use crate::testing::value::truth;
 use crate::testing::{
     Array, Backend, Case, Check, Error, Fill, Method2, Outcome, ScalarMethod, Value, cases, for_all, host,
     pair, reference,
 };
+use host_arrays::truth;
 
 /// A comparison with an array and with one element.
 struct Forms<T: Value, B: Backend> {

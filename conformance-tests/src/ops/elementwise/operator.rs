@@ -2,8 +2,8 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use crate::testing::value::{Rule1, Rule2};
 use crate::testing::{Backend, Case, Check, Fill, Number, Outcome, cases, for_all, host, operand, pair};
+use host_arrays::{Rule1, Rule2};
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
     cases!["operators": plus, minus, times, over, minus_sign]

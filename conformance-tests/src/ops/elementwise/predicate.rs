@@ -1,9 +1,9 @@
 //! Functions of one number whose result is a truth value.
 
-use crate::testing::value::truth;
 use crate::testing::{
     Array, Backend, Case, Check, Fill, Method, Outcome, Value, cases, for_all, host, operand, reference,
 };
+use host_arrays::truth;
 
 /// Random views and NumPy's values.
 fn predicate<T: Value, B: Backend>(

@@ -2,12 +2,12 @@
 
 use std::f64::consts::LN_2;
 
-use crate::testing::value::Rule1;
 use crate::testing::{
     Array, Backend, Case, Check, Fill, Method, Number, Outcome, Result, cases, for_all, host, operand,
     reference,
 };
 use crate::tolerance::{EXACT, TRANSCENDENTAL, Tolerance};
+use host_arrays::Rule1;
 
 /// A function as a method and in place.
 struct Forms<T: Number, B: Backend> {

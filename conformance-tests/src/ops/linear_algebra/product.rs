@@ -202,10 +202,7 @@ fn tensordot<B: Backend>(xp: &B, check: &Check) -> Outcome {
         let (left, joined) = a.host.shape().split_at(a.host.ndim() - axes);
         let right = &b.host.shape()[axes..];
         let product = |parts: &[usize]| parts.iter().product::<usize>();
-        let flat = |x: &Host<f64>, shape: [usize; 2]| {
-            let mut elements = x.iter().copied();
-            host::build(&shape, |_| elements.next().unwrap_or(f64::NAN))
-        };
+        let flat = |x: &Host<f64>, shape: [usize; 2]| host::of_elements(&shape, host::elements(x));
         check.equal("shape", found.shape(), &[left, right].concat())?;
         let found = found.reshape(&[product(left), product(right)])?;
         let a = flat(&a.host, [product(left), product(joined)]);
@@ -236,10 +233,10 @@ fn vecdot<B: Backend>(xp: &B, check: &Check) -> Outcome {
             }
             let found = a.on(xp)?.vecdot(&b.on(xp)?)?;
             let last = products.ndim() - 1;
-            let sum = host::reduce(&products, &[last], false, |x| host::exact_sum(x.iter().copied()));
+            let sum = host::reduce(&products, &[last], false, host::exact_sum);
             // Each product is rounded, and the sum as all sums are.
             let scale = host::reduce(&products, &[last], false, |x| {
-                x.iter().map(|v| v.abs()).sum::<f64>() * (2.0 + 128.0 * f64::EPSILON / T::UNIT)
+                host::size(x) * (2.0 + 128.0 * f64::EPSILON / T::UNIT)
             });
             check.scaled("vecdot", &found, &sum, &scale, &SUM)
         })

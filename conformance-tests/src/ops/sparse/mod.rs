@@ -37,13 +37,14 @@ struct Sparse<T> {
 impl<T: Real> Sparse<T> {
     fn random([rows, columns]: [usize; 2], fill: Fill, seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let values = T::samples(4 * rows, fill, seed);
         let mut matrix =
             Self { shape: [rows, columns], indptr: vec![0], indices: Vec::new(), data: Vec::new() };
         for _ in 0..rows {
             let entries = if columns == 0 { 0 } else { rng.random_range(0..=columns.min(4)) };
             for _ in 0..entries {
                 matrix.indices.push(rng.random_range(0..columns) as i32);
-                matrix.data.push(T::sample(&mut rng, fill));
+                matrix.data.push(values[matrix.data.len()]);
             }
             matrix.indptr.push(matrix.indices.len() as i32);
         }

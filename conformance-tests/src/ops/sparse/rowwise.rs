@@ -20,7 +20,8 @@ fn forms<T: Real>(a: &Sparse<T>, m: &Host<T>, b: &Sparse<T>) -> (Host<f64>, Host
         let (p, q) = (a.shape()[1], b.shape()[1]);
         host::build(&a.shape()[..1], |i| {
             let pairs = (0..p).flat_map(|j| (0..q).map(move |l| (j, l)));
-            host::exact_sum(pairs.map(|(j, l)| a[[i[0], j]] * m[[j, l]] * b[[i[0], l]]))
+            let terms: Vec<f64> = pairs.map(|(j, l)| a[[i[0], j]] * m[[j, l]] * b[[i[0], l]]).collect();
+            host::exact_sum(&terms)
         })
     };
     (form(&a, &m, &b), form(&a_size, &m_size, &b_size))

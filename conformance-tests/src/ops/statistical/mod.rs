@@ -125,8 +125,8 @@ impl<T: Real, B: Backend> Forms<T, T, B> {
 }
 /// Sum and its scale: see [`SUM`].
 fn sum_of<T: Real>(values: &[f64]) -> (f64, f64) {
-    let sum = host::exact_sum(values.iter().copied());
-    let size: f64 = values.iter().map(|x| x.abs()).sum();
+    let sum = host::exact_sum(values);
+    let size = host::size(values);
     (sum, sum.abs() + 128.0 * f64::EPSILON / T::UNIT * size)
 }
 

@@ -21,7 +21,8 @@ fn variance_of<T: Real>(x: &[f64], correction: f64) -> (f64, f64) {
     let n = x.len() as f64;
     let (mean, scale) = mean_of::<T>(x);
     let divisor = (n - correction).max(0.0);
-    let variance = host::exact_sum(x.iter().map(|v| (v - mean) * (v - mean))) / divisor;
+    let squares: Vec<f64> = x.iter().map(|v| (v - mean) * (v - mean)).collect();
+    let variance = host::exact_sum(&squares) / divisor;
     // An error d of the mean adds n d^2 to the sum of squares.
     (variance, variance + T::UNIT * scale * scale * n / divisor)
 }
@@ -78,15 +79,9 @@ fn std<B: Backend>(xp: &B, check: &Check) -> Outcome {
     spread::<f64, B>(xp, check, "std", (Array::std, Array::std_axes), root::<f64>)
 }
 fn median<B: Backend>(xp: &B, check: &Check) -> Outcome {
-    /// The middle of the sorted elements, or the mean of the middle two.
     fn middle<T: Real>(x: &[T]) -> T {
-        let mut x: Vec<f64> = x.iter().map(|v| v.wide()).collect();
-        x.sort_by(f64::total_cmp);
-        let n = x.len();
-        if n == 0 || x.iter().any(|v| v.is_nan()) {
-            return T::narrow(f64::NAN);
-        }
-        T::narrow(if n % 2 == 1 { x[n / 2] } else { 0.5 * (x[n / 2 - 1] + x[n / 2]) })
+        let x: Vec<f64> = x.iter().map(|v| v.wide()).collect();
+        T::narrow(host::median(&x))
     }
     fn body<T: Real, B: Backend>(xp: &B, check: &Check) -> Outcome {
         for fill in [Fill::Between(-9.0, 9.0), Fill::Sprinkled(-9.0, 9.0), Fill::Few] {

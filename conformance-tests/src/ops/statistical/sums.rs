@@ -2,9 +2,9 @@
 
 use super::{Forms, forms, mean_of, sum_of};
 use crate::ops::creation::for_all_types;
-use crate::testing::value::truth;
 use crate::testing::{Array, Backend, Case, Check, Fill, Outcome, Real, Value, Whole, cases, host};
 use crate::tolerance::{PROD, SUM};
+use host_arrays::truth;
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
     cases!["statistical": sum, prod, mean, all, any_true, count_nonzero, long_sums]

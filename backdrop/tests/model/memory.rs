@@ -1,7 +1,9 @@
-//! What a fit holds in memory, counted by the allocator: no more for many frames than for few.
+//! What a fit holds in memory, counted by the allocator: no more for many frames than for few. In a process of its own,
+//! where no other test takes any.
 #![expect(unsafe_code, reason = "an allocator is a trait of unsafe functions")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use array_api::Cpu;
@@ -112,8 +114,25 @@ fn bytes_of_frames(model: &Model) -> usize {
     numbers.iter().sum::<usize>() * size_of::<f64>() + model.tstart.len() * each
 }
 
+/// Says to this program that it has been started for the measurement alone.
+const ALONE: &str = "BACKDROP_TEST_MEMORY";
+
 #[test]
 fn memory_does_not_grow_with_the_number_of_frames() {
+    if std::env::var_os(ALONE).is_some() {
+        return measure();
+    }
+    let mut alone = Command::new(std::env::current_exe().expect("this program"));
+    alone.args(["--exact", "memory::memory_does_not_grow_with_the_number_of_frames", "--nocapture"]);
+    let output = alone.env(ALONE, "1").output().expect("this program starts");
+    let [said, complaints] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    println!("{said}");
+    assert!(output.status.success(), "{complaints}");
+    assert!(said.contains("peaks of"), "nothing was measured");
+}
+
+fn measure() {
     // What threads keep for themselves is there before.
     fitted(200, Format::Fits);
     for format in [Format::Fits, Format::Npz] {

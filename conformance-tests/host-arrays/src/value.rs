@@ -1,12 +1,18 @@
 //! Element types as the tests see them: bits, random values, and definitions in wider types.
 
+use std::cmp::Ordering;
+
 use array_api::{Element, Float, Integer, Numeric};
+use ndarray::ArrayViewD;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::{Host, repeated};
 
 /// Which random values an operand holds.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Fill {
+pub enum Fill {
     /// Evenly between two numbers.
     Between(f64, f64),
     /// Evenly between two numbers, here and there a NaN, an infinity, a zero of either sign, a
@@ -19,9 +25,15 @@ pub(crate) enum Fill {
 }
 
 /// An element type.
-pub(crate) trait Value: Element {
-    /// A random value.
-    fn sample(rng: &mut ChaCha8Rng, fill: Fill) -> Self;
+pub trait Value: Element {
+    /// Random values.
+    fn samples(count: usize, fill: Fill, seed: u64) -> Vec<Self>;
+
+    /// A view repeated along axes of length 1 until it has a shape, in row-major order.
+    fn repeated(view: &ArrayViewD<'_, Self>, shape: &[usize]) -> Host<Self>;
+
+    /// The order that sorts: NaN last (first if descending), equal elements as they were.
+    fn sorting_order(x: &[Self], descending: bool) -> Vec<usize>;
 
     /// The value whose bits a number written in hexadecimal gives.
     fn from_hex(digits: &str) -> Option<Self>;
@@ -31,7 +43,7 @@ pub(crate) trait Value: Element {
 }
 
 /// A number, whose functions are defined by a closure on `f64` or on `i128`.
-pub(crate) trait Number: Value + Numeric {
+pub trait Number: Value + Numeric {
     /// A function of one number.
     fn unary(self, rule: &Rule1) -> Self;
 
@@ -43,19 +55,23 @@ pub(crate) trait Number: Value + Numeric {
 }
 
 /// A function of one number, for floating point and for integers (which then wrap around).
-pub(crate) struct Rule1 {
-    pub(crate) float: fn(f64) -> f64,
-    pub(crate) whole: fn(i128) -> i128,
+pub struct Rule1 {
+    /// In double precision.
+    pub float: fn(f64) -> f64,
+    /// Without limits.
+    pub whole: fn(i128) -> i128,
 }
 
 /// A function of two numbers, for floating point and for integers (which then wrap around).
-pub(crate) struct Rule2 {
-    pub(crate) float: fn(f64, f64) -> f64,
-    pub(crate) whole: fn(i128, i128) -> i128,
+pub struct Rule2 {
+    /// In double precision.
+    pub float: fn(f64, f64) -> f64,
+    /// Without limits.
+    pub whole: fn(i128, i128) -> i128,
 }
 
 /// A floating point number.
-pub(crate) trait Real: Number + Float {
+pub trait Real: Number + Float {
     /// Distance from 1 to the next number.
     const UNIT: f64;
 
@@ -73,7 +89,7 @@ pub(crate) trait Real: Number + Float {
 }
 
 /// An integer.
-pub(crate) trait Whole: Number + Integer {
+pub trait Whole: Number + Integer {
     /// The value without limits.
     fn wide(self) -> i128;
 
@@ -81,9 +97,44 @@ pub(crate) trait Whole: Number + Integer {
     fn wrap(wide: i128) -> Self;
 }
 
+/// What is compiled here for each type.
+macro_rules! compiled {
+    () => {
+        fn samples(count: usize, fill: Fill, seed: u64) -> Vec<Self> {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            (0..count).map(|_| Self::sample(&mut rng, fill)).collect()
+        }
+
+        fn repeated(view: &ArrayViewD<'_, Self>, shape: &[usize]) -> Host<Self> {
+            repeated(view, shape)
+        }
+
+        fn sorting_order(x: &[Self], descending: bool) -> Vec<usize> {
+            sorting_order(x, descending)
+        }
+    };
+}
+
+fn sorting_order<T: Value>(x: &[T], descending: bool) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..x.len()).collect();
+    order.sort_by(|&i, &j| {
+        let (a, b) = if descending { (x[j], x[i]) } else { (x[i], x[j]) };
+        match (a.is_nan_value(), b.is_nan_value()) {
+            (false, false) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
+            (a, b) => a.cmp(&b),
+        }
+    });
+    order
+}
+
+/// A random value.
+trait Sample {
+    fn sample(rng: &mut ChaCha8Rng, fill: Fill) -> Self;
+}
+
 macro_rules! reals {
     ($($t:ident, $bits:ident, $signed:ident;)*) => {$(
-        impl Value for $t {
+        impl Sample for $t {
             fn sample(rng: &mut ChaCha8Rng, fill: Fill) -> Self {
                 const SPECIAL: [$t; 11] = [
                     $t::NAN, $t::INFINITY, $t::NEG_INFINITY, 0.0, -0.0, 1.0, -1.0,
@@ -100,6 +151,10 @@ macro_rules! reals {
                     Fill::Few => [0.0, -0.0, 1.0, 2.5, -3.0, $t::NAN, $t::INFINITY][rng.random_range(0..7)],
                 }
             }
+        }
+
+        impl Value for $t {
+            compiled!();
 
             fn from_hex(digits: &str) -> Option<Self> {
                 $bits::from_str_radix(digits, 16).ok().map($t::from_bits)
@@ -155,7 +210,7 @@ reals! {
 
 macro_rules! wholes {
     ($($t:ident, $bits:ident;)*) => {$(
-        impl Value for $t {
+        impl Sample for $t {
             fn sample(rng: &mut ChaCha8Rng, fill: Fill) -> Self {
                 const SPECIAL: [$t; 6] = [0, 1, $t::MAX, $t::MIN, $t::MAX - 1, $t::MIN + 1];
                 match fill {
@@ -168,6 +223,10 @@ macro_rules! wholes {
                     Fill::Few => rng.random_range(0..4),
                 }
             }
+        }
+
+        impl Value for $t {
+            compiled!();
 
             fn from_hex(digits: &str) -> Option<Self> {
                 $bits::from_str_radix(digits, 16).ok().map(|bits| bits as $t)
@@ -210,10 +269,14 @@ wholes! {
     u8, u8;
 }
 
-impl Value for bool {
+impl Sample for bool {
     fn sample(rng: &mut ChaCha8Rng, _: Fill) -> Self {
         rng.random()
     }
+}
+
+impl Value for bool {
+    compiled!();
 
     fn from_hex(digits: &str) -> Option<Self> {
         u8::from_hex(digits).map(|bits| bits != 0)
@@ -225,13 +288,13 @@ impl Value for bool {
 }
 
 /// Whether an element is other than zero or false.
-pub(crate) fn truth<T: Value>(x: T) -> bool {
+pub fn truth<T: Value>(x: T) -> bool {
     x != T::default()
 }
 
 /// Number of steps from one floating point number to another; infinite where only one is NaN, and
 /// where a zero has the wrong sign.
-pub(crate) fn ulps<T: Real>(found: T, expected: T) -> f64 {
+pub fn ulps<T: Real>(found: T, expected: T) -> f64 {
     if found.same(expected) {
         return 0.0;
     }
