@@ -1,12 +1,13 @@
 //! Elementwise kernels: one loop for each operation, on contiguous runs of elements.
 //!
 //! Views are cut into runs along their innermost axis. An operand whose run is contiguous is
-//! used in place; any other (strided, reversed, broadcast) is first gathered into a small block,
-//! so that each operation needs a single vectorised loop.
+//! used in place; any other (strided, reversed, broadcast) is first gathered into a small block
+//! ([`operand`](super::operand)), so that each operation needs a single vectorised loop.
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::operand::{BLOCK, Operand, for_each_run};
 use super::{Cpu, CpuBuffer, parallel};
 use crate::backend::{Elementwise, Searching, View};
 use crate::layout::Layout;
@@ -14,114 +15,8 @@ use crate::lazy::Expression;
 use crate::ops::{Binary, Unary};
 use crate::{Element, Result};
 
-/// Elements in a block of gathered operands.
-const BLOCK: usize = 512;
-
 /// Elements that one thread handles at a time.
 pub(super) const GRAIN: usize = 32 * 1024;
-
-/// A stretch of the innermost axis: where it begins in the result and in each operand.
-pub(super) struct Run<'a> {
-    pub(super) start: usize,
-    pub(super) len: usize,
-    pub(super) positions: &'a [usize],
-}
-
-/// Calls `f` for the runs that make up elements `range` (in row-major order) of collapsed layouts.
-/// Its type is erased so that this walk is compiled once, not for each operation.
-pub(super) fn for_each_run(layouts: &[Layout], range: std::ops::Range<usize>, f: &mut dyn FnMut(Run<'_>)) {
-    let inner = layouts.first().and_then(|layout| layout.shape().last()).copied().unwrap_or(1);
-    if range.is_empty() || inner == 0 {
-        return;
-    }
-    let mut rows: Vec<_> =
-        layouts.iter().map(|layout| layout.row_offsets().starting_at(range.start / inner)).collect();
-    let strides: Vec<isize> =
-        layouts.iter().map(|layout| layout.strides().last().copied().unwrap_or(1)).collect();
-    let mut positions = vec![0; layouts.len()];
-    let mut at = range.start;
-    let mut column = range.start % inner;
-    while at < range.end {
-        let len = (inner - column).min(range.end - at);
-        for ((position, row), stride) in positions.iter_mut().zip(&mut rows).zip(&strides) {
-            *position = (row.next().unwrap_or(0) as isize + column as isize * stride) as usize;
-        }
-        f(Run { start: at - range.start, len, positions: &positions });
-        at += len;
-        column = 0;
-    }
-}
-
-/// One operand: its buffer, its innermost stride, and a block to gather into.
-struct Operand<'a, T> {
-    data: &'a [T],
-    stride: isize,
-    block: Vec<T>,
-}
-
-impl<'a, T: Element> Operand<'a, T> {
-    fn new(data: &'a [T], layout: &Layout) -> Self {
-        let stride = layout.strides().last().copied().unwrap_or(1);
-        let block = if stride == 1 { Vec::new() } else { vec![T::ZERO; BLOCK] };
-        Self { data, stride, block }
-    }
-
-    /// Whether runs need no gathering.
-    fn is_direct(&self) -> bool {
-        self.stride == 1
-    }
-
-    /// Elements `done..done + len` of a run that begins at `position`.
-    fn fetch(&mut self, position: usize, done: usize, len: usize) -> &[T] {
-        match self.stride {
-            1 => &self.data[position + done..position + done + len],
-            0 => {
-                // The same value all along: one fill serves the whole run.
-                if done == 0 {
-                    self.block[..BLOCK].fill(self.data[position]);
-                }
-                &self.block[..len]
-            }
-            stride => {
-                let first = (position as isize + done as isize * stride) as usize;
-                let block = &mut self.block[..len];
-                match stride {
-                    2 => Arch::new().dispatch(EverySecond { x: &self.data[first..], out: block }),
-                    _ if stride > 0 => {
-                        let every = self.data[first..].iter().step_by(stride as usize);
-                        block.iter_mut().zip(every).for_each(|(out, &x)| *out = x);
-                    }
-                    _ => {
-                        let every = self.data[..=first].iter().rev().step_by(stride.unsigned_abs());
-                        block.iter_mut().zip(every).for_each(|(out, &x)| *out = x);
-                    }
-                }
-                block
-            }
-        }
-    }
-}
-
-/// Gathers elements 0, 2, 4, and so on.
-struct EverySecond<'a, T> {
-    x: &'a [T],
-    out: &'a mut [T],
-}
-
-impl<T: Element> WithSimd for EverySecond<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let pairs = self.x.as_chunks::<2>().0;
-        for (out, [x, _]) in self.out.iter_mut().zip(pairs) {
-            *out = *x;
-        }
-        // Nothing needs to follow the last one.
-        if let Some(last) = self.out.get_mut(pairs.len()) {
-            *last = self.x[2 * pairs.len()];
-        }
-    }
-}
 
 struct MapKernel<'a, T: Element, O: Unary<T>> {
     op: O,
@@ -235,8 +130,8 @@ pub(super) fn gather<T: Element>(x: View<'_, T, Cpu>, out: &mut [T]) {
         let mut operand = Operand::new(x.buffer, &layouts[0]);
         for_each_run(&layouts, range, &mut |run| {
             let out = &mut out[run.start..run.start + run.len];
-            if operand.stride == 0 {
-                out.fill(operand.data[run.positions[0]]);
+            if let Some(value) = operand.repeated(run.positions[0]) {
+                out.fill(value);
                 return;
             }
             for (i, out) in out.chunks_mut(if operand.is_direct() { run.len } else { BLOCK }).enumerate() {

@@ -5,7 +5,8 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::elementwise::{GRAIN, Run, for_each_run, over_output};
+use super::elementwise::{GRAIN, over_output};
+use super::operand::{Run, for_each_run};
 use super::{Cpu, CpuBuffer, parallel};
 use crate::layout::Layout;
 use crate::lazy::{self, BLOCK, Expression, Reader};

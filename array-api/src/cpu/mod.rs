@@ -11,6 +11,7 @@ mod expression;
 mod indexing;
 mod linalg;
 pub mod math;
+mod operand;
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "asks the system for huge pages")]
 mod pages;
