@@ -237,7 +237,8 @@ impl<T: Element> EverySecond<'_, T> {
 mod tests {
     use super::*;
 
-    /// Fetches all elements of a view run by run, from a buffer that ends with the last of them.
+    /// Fetches all elements of a view run by run, and those that a thread gets which begins within a row, from a buffer that
+    /// ends with the last of them.
     fn compare(layout: &Layout) {
         let position = |i: usize| {
             let (mut rest, mut position) = (i, layout.offset() as isize);
@@ -250,14 +251,27 @@ mod tests {
         let expected: Vec<f32> = (0..layout.len()).map(|i| position(i) as f32).collect();
         let last = (0..layout.len()).map(position).max().unwrap_or_default();
         let data: Vec<f32> = (0..=last).map(|i| i as f32).collect();
-        let mut operand = Operand::new(&data, layout);
-        let mut found = Vec::new();
-        for_each_run(std::slice::from_ref(layout), 0..layout.len(), &mut |run| {
-            for done in (0..run.len).step_by(BLOCK) {
-                found.extend_from_slice(operand.fetch(run.positions[0], done, BLOCK.min(run.len - done)));
-            }
-        });
-        assert!(found == expected, "{layout:?}");
+        for start in [0, layout.len() / 3] {
+            let mut operand = Operand::new(&data, layout);
+            let mut found = Vec::new();
+            for_each_run(std::slice::from_ref(layout), start..layout.len(), &mut |run| {
+                for done in (0..run.len).step_by(BLOCK) {
+                    found.extend_from_slice(operand.fetch(run.positions[0], done, BLOCK.min(run.len - done)));
+                }
+            });
+            assert!(found == expected[start..], "{layout:?} from element {start} on");
+        }
+    }
+
+    #[test]
+    fn a_panel_gives_what_it_has_and_gathers_the_rest() {
+        let data: Vec<f32> = (0..200).map(|i| i as f32).collect();
+        let mut panel = Panel::new(16);
+        // Of these calls the second finds too few elements, the third all, the fourth no such row.
+        for (first, len) in [(0, 3), (1, 5), (2, 4), (17, 6)] {
+            let expected: Vec<f32> = data[first..].iter().copied().step_by(20).take(len).collect();
+            assert_eq!(panel.fetch(&data, first, 20, len), expected, "{len} from {first}");
+        }
     }
 
     #[test]
