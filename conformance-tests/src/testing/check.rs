@@ -230,6 +230,7 @@ mod tests {
         let (found, expected) = (array(&[3.0]), host(&[3.0 + 8.0 * f64::EPSILON]));
         assert!(check.scaled("x", &found, &expected, &host(&[8.0]), &tolerance::SUM).is_ok());
         assert!(check.scaled("x", &found, &expected, &host(&[7.0]), &tolerance::SUM).is_err());
+        assert!(check.scaled("x", &found, &expected, &host(&[f64::NAN]), &tolerance::SUM).is_err());
     }
 
     #[test]

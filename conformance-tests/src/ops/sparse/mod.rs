@@ -37,7 +37,8 @@ struct Sparse<T> {
 impl<T: Real> Sparse<T> {
     fn random([rows, columns]: [usize; 2], fill: Fill, seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let values = T::samples(4 * rows, fill, seed);
+        // Of another seed, so that values do not depend on their places.
+        let values = T::samples(4 * rows, fill, !seed);
         let mut matrix =
             Self { shape: [rows, columns], indptr: vec![0], indices: Vec::new(), data: Vec::new() };
         for _ in 0..rows {
