@@ -96,10 +96,9 @@ impl<B: Backend> FrameFitter<B> {
         [a1, a2]: [DesignMatrix<B>; 2],
         keep: &Array2<bool>,
     ) -> Result<Self> {
-        let weights = together.agree(mask::weights(xp, keep))?;
         let background = Background { a1, a2 };
-        let equations = factored(&background, grams(together, &background, &weights)?)?;
-        let weights = weights.astype()?;
+        let equations = factored(&background, grams(together, &background, keep)?)?;
+        let weights = mask::weights(xp, keep)?;
         let base = (keep.clone(), None);
         let precision = Precision::default();
         Ok(Self { background, equations, weights, precision, average: None, base, samples: None })
@@ -136,24 +135,13 @@ impl<B: Backend> FrameFitter<B> {
     /// As [`FrameFitter::new_on`].
     pub(super) fn set_mask_on(&mut self, together: &Together, keep: &Array2<bool>) -> Result<()> {
         let xp = self.background.a1.backend();
-        let weights = together.agree(mask::weights(xp, keep))?;
-        let changed: Vec<(usize, usize)> = self
-            .base
-            .0
-            .indexed_iter()
-            .zip(keep)
-            .filter(|((_, before), after)| before != after)
-            .map(|((pixel, _), _)| pixel)
-            .collect();
+        let changed = differing(&self.base.0, keep);
         let grams = if changed.len() > keep.len() / MAX_CHANGED_SHARE {
-            grams(together, &self.background, &weights)?
+            grams(together, &self.background, keep)?
         } else {
             let base = match self.base.1.take() {
                 Some(base) => base,
-                None => {
-                    let weights = together.agree(mask::weights(xp, &self.base.0))?;
-                    grams(together, &self.background, &weights)?
-                }
+                None => grams(together, &self.background, &self.base.0)?,
             };
             let base = self.base.1.insert(base);
             let change = 1.0 - 1.0 / MASKED_SIGMA;
@@ -162,7 +150,7 @@ impl<B: Backend> FrameFitter<B> {
             updated(&self.background, base, &changed, &Array::from_slice(xp, &signs)?)?
         };
         self.equations = factored(&self.background, grams)?;
-        self.weights = weights.astype()?;
+        self.weights = mask::weights(xp, keep)?;
         Ok(())
     }
 
@@ -383,9 +371,10 @@ where
 fn grams<B: Backend>(
     together: &Together,
     background: &Background<B>,
-    weights: &Array<f64, B>,
+    keep: &Array2<bool>,
 ) -> Result<[Array<f64, B>; 2]> {
     let Background { a1, a2 } = background;
+    let weights = &together.agree(mask::weights(a1.backend(), keep))?;
     let (rank, size) = (together.ranks().rank(), together.ranks().size());
     if size == 1 {
         return Ok([a1.gram(weights)?, a2.gram(weights)?]);
@@ -413,6 +402,17 @@ fn grams<B: Backend>(
     let mut found = found.into_iter();
     let mut of = |a: &DesignMatrix<B>| a.gram_of_parts(found.by_ref().take(a.gram_parts()));
     Ok([of(a1)?, of(a2)?])
+}
+
+/// The pixels in which two masks differ.
+fn differing(before: &Array2<bool>, after: &Array2<bool>) -> Vec<(usize, usize)> {
+    let rows = before.outer_iter().zip(after.outer_iter()).enumerate();
+    rows.filter(|(_, (before, after))| before != after)
+        .flat_map(|(row, (before, after))| {
+            let pixels = before.into_iter().zip(after).enumerate();
+            pixels.filter(|(_, (before, after))| before != after).map(move |(column, _)| (row, column))
+        })
+        .collect()
 }
 
 /// Gram matrices after the weights of some pixels have changed.
