@@ -64,8 +64,13 @@ pub trait Storage: Sized + Clone + Send + Sync + Debug + 'static {
     /// A buffer of `len` elements with unspecified values.
     fn allocate<T: Element>(&self, len: usize) -> Result<Self::Buffer<T>>;
 
-    /// A buffer with the given elements.
-    fn upload<T: Element>(&self, data: Vec<T>) -> Result<Self::Buffer<T>>;
+    /// A buffer with a copy of the given elements.
+    fn upload<T: Element>(&self, data: &[T]) -> Result<Self::Buffer<T>>;
+
+    /// A buffer with the given elements, whose memory becomes the buffer's if that is the host's.
+    fn adopt<T: Element>(&self, data: Vec<T>) -> Result<Self::Buffer<T>> {
+        self.upload(&data)
+    }
 
     /// The elements of a view in row-major order.
     fn download<T: Element>(&self, x: View<'_, T, Self>) -> Result<Vec<T>>;

@@ -20,7 +20,10 @@ impl<T: Element, B: Backend> Array<T, B> {
         S: Data<Elem = T>,
         D: Dimension,
     {
-        Self::from_vec(xp, array.iter().copied().collect(), array.shape())
+        match array.as_slice() {
+            Some(elements) => Self::from_slice(xp, elements)?.reshape(array.shape()),
+            None => Self::from_vec(xp, array.iter().copied().collect(), array.shape()),
+        }
     }
 
     /// A copy as an `ndarray` array.

@@ -52,12 +52,13 @@ impl<T: Element, B: Backend> Array<T, B> {
         Self::full(self.backend(), self.shape(), value)
     }
 
-    /// A one-dimensional array of the elements of a slice.
+    /// A one-dimensional array of the elements of a slice. On the CPU they are copied to memory that suits the backend, if they
+    /// are many: in huge pages where there are some.
     pub fn from_slice(xp: &B, data: &[T]) -> Result<Self> {
-        Self::from_vec(xp, data.to_vec(), &[data.len()])
+        Ok(Self::from_buffer(xp, xp.upload(data)?, &[data.len()]))
     }
 
-    /// An array of the elements of a vector, given in row-major order.
+    /// An array of the elements of a vector, given in row-major order. On the CPU the vector's memory becomes the array's.
     pub fn from_vec(xp: &B, data: Vec<T>, shape: &[usize]) -> Result<Self> {
         if check_length::<T>(shape, "from_vec")? != data.len() {
             return Err(Error::InvalidShape {
@@ -66,7 +67,7 @@ impl<T: Element, B: Backend> Array<T, B> {
                 reason: format!("there are {} elements", data.len()),
             });
         }
-        Ok(Self::from_buffer(xp, xp.upload(data)?, shape))
+        Ok(Self::from_buffer(xp, xp.adopt(data)?, shape))
     }
 
     /// A square matrix, or with `columns` an oblong one, with ones on diagonal number `k` (0 is

@@ -35,11 +35,12 @@ impl Case {
     }
 }
 
-/// Numbers spread evenly over `low..high`, in an order that no branch predictor can learn.
+/// Numbers spread evenly over `low..high`, large and small ones in turns. The backend chooses where they lie, as NumPy does.
 pub fn spread<T: Float>(shape: &[usize], low: f64, high: f64) -> Result<Image<T>> {
     let golden = 0.618_033_988_749_894_9;
     let value = |i: usize| T::from_f64(low + (high - low) * (i as f64 * golden).fract());
-    Array::from_vec(&Cpu::new(), (0..shape.iter().product()).map(value).collect(), shape)
+    let values: Vec<T> = (0..shape.iter().product()).map(value).collect();
+    Array::from_slice(&Cpu::new(), &values)?.reshape(shape)
 }
 
 /// A positive definite matrix.

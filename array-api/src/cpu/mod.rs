@@ -91,7 +91,16 @@ impl Storage for Cpu {
         CpuBuffer::unspecified(len)
     }
 
-    fn upload<T: Element>(&self, data: Vec<T>) -> Result<CpuBuffer<T>> {
+    fn upload<T: Element>(&self, data: &[T]) -> Result<CpuBuffer<T>> {
+        if !parallel(data.len()) {
+            return Ok(CpuBuffer::from(data.to_vec()));
+        }
+        let mut copy = CpuBuffer::unspecified(data.len())?;
+        elementwise::over_output(&mut copy, &|range, part| part.copy_from_slice(&data[range]));
+        Ok(copy)
+    }
+
+    fn adopt<T: Element>(&self, data: Vec<T>) -> Result<CpuBuffer<T>> {
         Ok(CpuBuffer::from(data))
     }
 

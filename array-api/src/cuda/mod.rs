@@ -251,8 +251,8 @@ impl Storage for Cuda {
         CudaBuffer::unspecified(&self.0, len)
     }
 
-    fn upload<T: Element>(&self, data: Vec<T>) -> Result<CudaBuffer<T>> {
-        CudaBuffer::upload(&self.0, &data)
+    fn upload<T: Element>(&self, data: &[T]) -> Result<CudaBuffer<T>> {
+        CudaBuffer::upload(&self.0, data)
     }
 
     fn download<T: Element>(&self, x: View<'_, T, Self>) -> Result<Vec<T>> {

@@ -251,7 +251,7 @@ impl Splines for Cuda {
         let ends = basis.breakpoints();
         let intervals = ends.len() - 1;
         let x = self.gather(x)?;
-        let inner = self.upload(ends[1..intervals].to_vec())?;
+        let inner = self.upload(&ends[1..intervals])?;
         let mut interval = self.allocate::<i32>(points)?;
         let arguments = Arguments::default()
             .value(x.address(&self.0, 0)?)
@@ -292,11 +292,11 @@ impl Splines for Cuda {
             interval,
             order,
             count: chunks.len() / 3,
-            chunks: self.upload(chunks)?,
-            first_chunk: self.upload(first_chunk)?,
+            chunks: self.upload(&chunks)?,
+            first_chunk: self.upload(&first_chunk)?,
             few,
-            centres: self.upload(basis.centres().to_vec())?,
-            coefficients: self.upload(basis.coefficients().to_vec())?,
+            centres: self.upload(basis.centres())?,
+            coefficients: self.upload(basis.coefficients())?,
         })
     }
 

@@ -23,7 +23,7 @@ UNKNOWNS = 3122
 
 
 def spread(shape, low, high, dtype=np.float64):
-    """Numbers spread evenly over low..high, in an order that no branch predictor can learn."""
+    """Numbers spread evenly over low..high, large and small ones in turns."""
     golden = 0.6180339887498949
     values = low + (high - low) * (np.arange(np.prod(shape)) * golden % 1.0)
     return values.astype(dtype).reshape(shape)

@@ -132,7 +132,7 @@ fn attributes<B: Backend>(xp: &B, check: &Check) -> Outcome {
         require!(std::ptr::eq(clone.buffer(), array.buffer()), "a clone has a buffer of its own");
         check.same("clone", &clone, &x.host)
     })?;
-    let buffer = xp.upload(vec![1.0, 2.0, 3.0, 4.0])?;
+    let buffer = xp.upload(&[1.0, 2.0, 3.0, 4.0])?;
     check.same(
         "from_buffer",
         &Array::from_buffer(xp, buffer, &[2, 2]),
