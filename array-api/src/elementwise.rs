@@ -103,8 +103,8 @@ impl<T: Float, B: Backend> Array<T, B> {
 }
 
 macro_rules! unary_functions {
-    ($($(#[$doc:meta])* $name:ident, $assign:ident, $op:ident<$bound:path>, $in:literal => $out:literal,
-        |$x:ident| $body:expr, $cuda:literal $(, $each:ident)?;)*) => {
+    ($($(#[$doc:meta])* $name:ident, $assign:ident, $op:ident<$bound:path> $(wide = $wide:literal)?,
+        $in:literal => $out:literal, |$x:ident| $body:expr, $cuda:literal $(, $each:ident)?;)*) => {
         /// Operation types of the unary functions that keep the element type.
         pub mod unary {
             use super::*;
@@ -115,6 +115,7 @@ macro_rules! unary_functions {
                 impl<T: $bound> Unary<T> for $op {
                     type Out = T;
                     $(const EACH: Option<crate::ops::Each<T, T>> = Some(<T as Math>::$each);)?
+                    $(const WIDE: bool = $wide;)?
                     #[inline(always)]
                     fn apply(&self, $x: T) -> T { $body }
                     fn cuda() -> String { concat!("return ", $cuda, ";").into() }
@@ -173,7 +174,7 @@ unary_functions! {
     /// 10 to the power of the element.
     exp10, exp10_assign, Exp10<Float>, 2.0 => 100.0, |x| Math::exp10(x), "exp10(x)", exp10_each;
     /// `exp(x) - 1`, accurate near zero.
-    expm1, expm1_assign, Expm1<Float>, 0.0 => 0.0, |x| Math::expm1(x), "expm1(x)";
+    expm1, expm1_assign, Expm1<Float> wide = true, 0.0 => 0.0, |x| Math::expm1(x), "expm1(x)";
     /// Natural logarithm; NaN for negative elements, minus infinity for zero.
     log, log_assign, Log<Float>, 1.0 => 0.0, |x| Math::ln(x), "log(x)", ln_each;
     /// Logarithm to base 2.
@@ -181,7 +182,7 @@ unary_functions! {
     /// Logarithm to base 10.
     log10, log10_assign, Log10<Float>, 1000.0 => 3.0, |x| Math::log10(x), "log10(x)", log10_each;
     /// `log(1 + x)`, accurate near zero.
-    log1p, log1p_assign, Log1p<Float>, 0.0 => 0.0, |x| Math::log1p(x), "log1p(x)";
+    log1p, log1p_assign, Log1p<Float> wide = true, 0.0 => 0.0, |x| Math::log1p(x), "log1p(x)";
     /// Sine of an angle in radians.
     sin, sin_assign, Sin<Float>, 0.0 => 0.0, |x| num_traits::Float::sin(x), "sin(x)";
     /// Cosine of an angle in radians.
@@ -201,11 +202,11 @@ unary_functions! {
     /// Hyperbolic tangent.
     tanh, tanh_assign, Tanh<Float>, 0.0 => 0.0, |x| num_traits::Float::tanh(x), "tanh(x)";
     /// Inverse hyperbolic sine.
-    asinh, asinh_assign, Asinh<Float>, 0.0 => 0.0, |x| asinh(x), "asinh(x)";
+    asinh, asinh_assign, Asinh<Float> wide = true, 0.0 => 0.0, |x| asinh(x), "asinh(x)";
     /// Inverse hyperbolic cosine.
-    acosh, acosh_assign, Acosh<Float>, 1.0 => 0.0, |x| acosh(x), "acosh(x)";
+    acosh, acosh_assign, Acosh<Float> wide = true, 1.0 => 0.0, |x| acosh(x), "acosh(x)";
     /// Inverse hyperbolic tangent.
-    atanh, atanh_assign, Atanh<Float>, 0.0 => 0.0, |x| atanh(x), "atanh(x)";
+    atanh, atanh_assign, Atanh<Float> wide = true, 0.0 => 0.0, |x| atanh(x), "atanh(x)";
     /// Largest integer that is not larger than the element.
     floor, floor_assign, Floor<Float>, -1.5 => -2.0, |x| num_traits::Float::floor(x), "floor(x)";
     /// Smallest integer that is not smaller than the element.
@@ -317,8 +318,8 @@ predicates! {
 }
 
 macro_rules! binary_functions {
-    ($($(#[$doc:meta])* $name:ident, $assign:ident, $scalar:ident, $scalar_assign:ident, $op:ident<$bound:path>,
-        ($in1:literal, $in2:literal) => $out:literal, |$a:ident, $b:ident| $body:expr, $cuda:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident, $assign:ident, $scalar:ident, $scalar_assign:ident,
+        $op:ident<$bound:path> $(wide = $wide:literal)?, ($in1:literal, $in2:literal) => $out:literal, |$a:ident, $b:ident| $body:expr, $cuda:literal;)*) => {
         /// Operation types of the binary functions that keep the element type.
         pub mod binary {
             use super::*;
@@ -328,6 +329,7 @@ macro_rules! binary_functions {
                 pub struct $op;
                 impl<T: $bound> Binary<T> for $op {
                     type Out = T;
+                    $(const WIDE: bool = $wide;)?
                     #[inline(always)]
                     fn apply(&self, $a: T, $b: T) -> T { $body }
                     fn cuda() -> String { concat!("return ", $cuda, ";").into() }
@@ -402,7 +404,7 @@ binary_functions! {
     remainder, remainder_assign, remainder_scalar, remainder_scalar_assign, Remainder<Numeric>, (-7.0, 2.0) => 1.0,
         |a, b| a.remainder(b), "floor_remainder(a, b)";
     /// The first argument to the power of the second.
-    pow, pow_assign, pow_scalar, pow_scalar_assign, Pow<Float>, (2.0, 10.0) => 1024.0, |a, b| Math::pow(a, b), "pow(a, b)";
+    pow, pow_assign, pow_scalar, pow_scalar_assign, Pow<Float> wide = true, (2.0, 10.0) => 1024.0, |a, b| Math::pow(a, b), "pow(a, b)";
     /// The larger one; NaN if either is NaN.
     maximum, maximum_assign, maximum_scalar, maximum_scalar_assign, Maximum<Numeric>, (1.0, 2.0) => 2.0,
         |a, b| if a > b || a.is_nan_value() { a } else { b }, "a > b || is_nan(a) ? a : b";
@@ -412,7 +414,7 @@ binary_functions! {
     /// Angle of the point (x = second, y = first argument) in radians, from -pi to pi.
     atan2, atan2_assign, atan2_scalar, atan2_scalar_assign, Atan2<Float>, (0.0, 1.0) => 0.0, |a, b| num_traits::Float::atan2(a, b), "atan2(a, b)";
     /// `sqrt(a^2 + b^2)` without overflow on the way.
-    hypot, hypot_assign, hypot_scalar, hypot_scalar_assign, Hypot<Float>, (3.0, 4.0) => 5.0, |a, b| num_traits::Float::hypot(a, b), "hypot(a, b)";
+    hypot, hypot_assign, hypot_scalar, hypot_scalar_assign, Hypot<Float> wide = true, (3.0, 4.0) => 5.0, |a, b| num_traits::Float::hypot(a, b), "hypot(a, b)";
     /// The size of the first argument with the sign of the second.
     copysign, copysign_assign, copysign_scalar, copysign_scalar_assign, CopySign<Float>, (3.0, -0.0) => -3.0,
         |a, b| num_traits::Float::copysign(a, b), "copysign(a, b)";
@@ -420,7 +422,7 @@ binary_functions! {
     nextafter, nextafter_assign, nextafter_scalar, nextafter_scalar_assign, NextAfter<Float>, (1.0, 1.0) => 1.0,
         |a, b| a.next_after(b), "nextafter(a, b)";
     /// `log(exp(a) + exp(b))` without overflow on the way.
-    logaddexp, logaddexp_assign, logaddexp_scalar, logaddexp_scalar_assign, LogAddExp<Float>, (0.0, 0.0) => 0.6931471805599453,
+    logaddexp, logaddexp_assign, logaddexp_scalar, logaddexp_scalar_assign, LogAddExp<Float> wide = true, (0.0, 0.0) => 0.6931471805599453,
         |a, b| logaddexp(a, b), "log_add_exp(a, b)";
     /// Bits set in both.
     bitwise_and, bitwise_and_assign, bitwise_and_scalar, bitwise_and_scalar_assign, BitwiseAnd<Integer>, (6, 3) => 2,

@@ -19,6 +19,9 @@ pub trait Unary<T: Element>: Copy + Send + Sync + 'static {
     /// The function of each of many elements, `out[i]` that of `x[i]`, where that is faster than a loop
     /// over [`Unary::apply`]; results have the same bits. Both slices have the same length.
     const EACH: Option<Each<T, Self::Out>> = None;
+    /// Whether it is so much arithmetic that a loop over it should have the widest vectors that the processor knows; other
+    /// loops wait for memory, and are faster with vectors of 32 bytes.
+    const WIDE: bool = false;
     /// The function.
     fn apply(&self, x: T) -> Self::Out;
     /// The function in CUDA C++: the body of `U f(T x, const T *p)`, `p` being
@@ -40,6 +43,8 @@ pub const PARAMETERS: usize = 3;
 pub trait Binary<T: Element>: Copy + Send + Sync + 'static {
     /// Element type of the result.
     type Out: Element;
+    /// As [`Unary::WIDE`].
+    const WIDE: bool = false;
     /// The function.
     fn apply(&self, a: T, b: T) -> Self::Out;
     /// The function in CUDA C++: the body of `U f(T a, T b)`.
@@ -52,6 +57,7 @@ pub struct WithScalar<O, T>(pub O, pub T);
 
 impl<T: Element, O: Binary<T>> Unary<T> for WithScalar<O, T> {
     type Out = O::Out;
+    const WIDE: bool = O::WIDE;
     #[inline(always)]
     fn apply(&self, x: T) -> O::Out {
         self.0.apply(x, self.1)
@@ -70,6 +76,7 @@ pub struct ScalarWith<O, T>(pub O, pub T);
 
 impl<T: Element, O: Binary<T>> Unary<T> for ScalarWith<O, T> {
     type Out = O::Out;
+    const WIDE: bool = O::WIDE;
     #[inline(always)]
     fn apply(&self, x: T) -> O::Out {
         self.0.apply(self.1, x)
@@ -88,6 +95,8 @@ pub struct AsType<U>(pub PhantomData<U>);
 
 impl<T: Cast<U>, U: Element> Unary<T> for AsType<U> {
     type Out = U;
+    // AVX2 cannot convert between floating point numbers and integers of 64 bits.
+    const WIDE: bool = true;
     #[inline(always)]
     fn apply(&self, x: T) -> U {
         x.cast()

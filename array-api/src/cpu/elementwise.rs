@@ -8,6 +8,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::operand::{BLOCK, Operand, for_each_run};
+use super::vectors::dispatch_streaming;
 use super::{Cpu, CpuBuffer, parallel};
 use crate::backend::{Elementwise, Searching, View};
 use crate::layout::Layout;
@@ -78,6 +79,32 @@ impl<T: Element, O: Binary<T>> WithSimd for ZipKernel<'_, T, O> {
     }
 }
 
+/// Takes elements 0, 2, 4, and so on of both operands at the same time: gathered one after another into blocks, each
+/// would wait for the processor to notice again how it is read.
+struct ZipPairsKernel<'a, T: Element, O: Binary<T>> {
+    op: O,
+    a: &'a [T],
+    b: &'a [T],
+    out: &'a mut [O::Out],
+}
+
+impl<T: Element, O: Binary<T>> WithSimd for ZipPairsKernel<'_, T, O> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { op, a, b, out } = self;
+        let ((first, _), (second, _)) = (a.as_chunks::<2>(), b.as_chunks::<2>());
+        for ((out, a), b) in out.iter_mut().zip(first).zip(second) {
+            *out = op.apply(a[0], b[0]);
+        }
+        // At the end of a buffer the last one is none of a pair.
+        let paired = first.len().min(second.len());
+        if let Some(out) = out.get_mut(paired) {
+            *out = op.apply(a[2 * paired], b[2 * paired]);
+        }
+    }
+}
+
 struct ZipAssignKernel<'a, T: Element, O: Binary<T, Out = T>> {
     op: O,
     a: &'a mut [T],
@@ -106,9 +133,16 @@ impl<T: Element> WithSimd for SelectKernel<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         for (((out, &c), &a), &b) in self.out.iter_mut().zip(self.condition).zip(self.a).zip(self.b) {
-            *out = if c { a } else { b };
+            // Both are loaded: the compiler would choose between addresses, and load one by one.
+            *out = std::hint::select_unpredictable(c, a, b);
         }
     }
+}
+
+/// Runs the loop of an operation (see [`Unary::WIDE`]).
+#[inline(always)]
+fn dispatch<K: WithSimd>(wide: bool, kernel: K) -> K::Output {
+    if wide { Arch::new().dispatch(kernel) } else { dispatch_streaming(kernel) }
 }
 
 /// Runs `f(range, part)` over the parts of a contiguous output, on all threads if it is large. The
@@ -170,14 +204,13 @@ impl Elementwise for Cpu {
         let mut out = CpuBuffer::unspecified(x.layout.len())?;
         let layouts = Layout::collapse([x.layout]);
         over_output(&mut out, &|range, out| {
-            let arch = Arch::new();
             let mut operand = Operand::new(x.buffer, &layouts[0]);
             for_each_run(&layouts, range, &mut |run| {
                 let out = &mut out[run.start..run.start + run.len];
                 let step = if operand.is_direct() { run.len } else { BLOCK };
                 for (i, out) in out.chunks_mut(step).enumerate() {
                     let x = operand.fetch(run.positions[0], i * step, out.len());
-                    arch.dispatch(MapKernel { op: *op, x, out });
+                    dispatch(O::WIDE, MapKernel { op: *op, x, out });
                 }
             });
         });
@@ -192,7 +225,7 @@ impl Elementwise for Cpu {
     ) -> Result<()> {
         match layout.contiguous_range() {
             Some(range) => {
-                over_output(&mut x[range], &|_, x| Arch::new().dispatch(MapAssignKernel { op: *op, x }));
+                over_output(&mut x[range], &|_, x| dispatch(O::WIDE, MapAssignKernel { op: *op, x }));
             }
             None => {
                 let mapped = self.map(op, View { buffer: x, layout })?;
@@ -212,16 +245,19 @@ impl Elementwise for Cpu {
         let mut out = CpuBuffer::unspecified(a.layout.len())?;
         let layouts = Layout::collapse([a.layout, b.layout]);
         over_output(&mut out, &|range, out| {
-            let arch = Arch::new();
             let mut x = Operand::new(a.buffer, &layouts[0]);
             let mut y = Operand::new(b.buffer, &layouts[1]);
             for_each_run(&layouts, range, &mut |run| {
                 let out = &mut out[run.start..run.start + run.len];
+                if let (Some(a), Some(b)) = (x.pairs(run.positions[0]), y.pairs(run.positions[1])) {
+                    dispatch(O::WIDE, ZipPairsKernel { op: *op, a, b, out });
+                    return;
+                }
                 let step = if x.is_direct() && y.is_direct() { run.len } else { BLOCK };
                 for (i, out) in out.chunks_mut(step).enumerate() {
                     let a = x.fetch(run.positions[0], i * step, out.len());
                     let b = y.fetch(run.positions[1], i * step, out.len());
-                    arch.dispatch(ZipKernel { op: *op, a, b, out });
+                    dispatch(O::WIDE, ZipKernel { op: *op, a, b, out });
                 }
             });
         });
@@ -243,14 +279,13 @@ impl Elementwise for Cpu {
         };
         let layouts = Layout::collapse([b.layout]);
         over_output(&mut a[target], &|range, out| {
-            let arch = Arch::new();
             let mut y = Operand::new(b.buffer, &layouts[0]);
             for_each_run(&layouts, range, &mut |run| {
                 let out = &mut out[run.start..run.start + run.len];
                 let step = if y.is_direct() { run.len } else { BLOCK };
                 for (i, a) in out.chunks_mut(step).enumerate() {
                     let b = y.fetch(run.positions[0], i * step, a.len());
-                    arch.dispatch(ZipAssignKernel { op: *op, a, b });
+                    dispatch(O::WIDE, ZipAssignKernel { op: *op, a, b });
                 }
             });
         });
@@ -285,7 +320,6 @@ impl Searching for Cpu {
         let mut out = CpuBuffer::unspecified(a.layout.len())?;
         let layouts = Layout::collapse([condition.layout, a.layout, b.layout]);
         over_output(&mut out, &|range, out| {
-            let arch = Arch::new();
             let mut c = Operand::new(condition.buffer, &layouts[0]);
             let mut x = Operand::new(a.buffer, &layouts[1]);
             let mut y = Operand::new(b.buffer, &layouts[2]);
@@ -297,7 +331,7 @@ impl Searching for Cpu {
                     let condition = c.fetch(run.positions[0], i * step, out.len());
                     let a = x.fetch(run.positions[1], i * step, out.len());
                     let b = y.fetch(run.positions[2], i * step, out.len());
-                    arch.dispatch(SelectKernel { condition, a, b, out });
+                    dispatch_streaming(SelectKernel { condition, a, b, out });
                 }
             });
         });
@@ -334,5 +368,59 @@ impl Searching for Cpu {
             data.iter().enumerate().filter(|&(_, &keep)| keep).map(|(i, _)| i as i64).collect();
         let count = found.len();
         Ok((CpuBuffer::from(found), count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Array, Cpu, s};
+
+    /// Some numbers, NaN and both infinities among them.
+    fn numbers(count: usize, seed: usize) -> Vec<f32> {
+        let special = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0];
+        let number = |i: usize| special.get(i * 7 % 31).copied().unwrap_or(i as f32 * 0.37 - 20.0);
+        (seed..seed + count).map(number).collect()
+    }
+
+    fn bits(numbers: impl IntoIterator<Item = f32>) -> Vec<u32> {
+        numbers.into_iter().map(|x| if x.is_nan() { u32::MAX } else { x.to_bits() }).collect()
+    }
+
+    #[test]
+    fn every_second_element_of_two_operands() {
+        let xp = Cpu::new();
+        for rows in [1, 3] {
+            for columns in [1, 2, 3, 7, 8, 15, 16, 17, 33, 70] {
+                // The last element taken may be the last of the buffer, which has no neighbour.
+                for (width, first) in [(2 * columns - 1, 0), (2 * columns, 1), (2 * columns + 1, 1)] {
+                    let (a, b) = (numbers(rows * width, 0), numbers(rows * width, 11));
+                    let view = |x: &[f32]| {
+                        let x = Array::from_slice(&xp, x)?.reshape(&[rows, width])?;
+                        x.slice(s![.., first as isize..(first + 2 * columns - 1) as isize; 2])
+                    };
+                    let (x, y) = (view(&a).unwrap(), view(&b).unwrap());
+                    assert_eq!(x.shape(), [rows, columns]);
+                    let expected = (0..rows * columns).map(|i| {
+                        let at = i / columns * width + first + 2 * (i % columns);
+                        a[at] - b[at]
+                    });
+                    let found = x.subtract(&y).unwrap().to_vec().unwrap();
+                    assert_eq!(bits(found), bits(expected), "{rows} x {columns} from {first} of {width}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_choice_is_one_of_two() {
+        let xp = Cpu::new();
+        for count in [0, 1, 2, 15, 16, 17, 64, 100] {
+            let (a, b) = (numbers(count, 0), numbers(count, 5));
+            let condition: Vec<bool> = (0..count).map(|i| i * i % 7 < 3).collect();
+            let expected = (0..count).map(|i| if condition[i] { a[i] } else { b[i] });
+            let array = |x: &[f32]| Array::from_slice(&xp, x).unwrap();
+            let found = Array::from_slice(&xp, &condition).unwrap().where_(&array(&a), &array(&b)).unwrap();
+            assert_eq!(bits(found.to_vec().unwrap()), bits(expected), "{count}");
+        }
     }
 }

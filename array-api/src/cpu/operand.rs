@@ -1,8 +1,8 @@
 //! Operands of elementwise operations: runs along the innermost axis of views, in place or gathered into blocks.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
-use super::vectors::prefetch;
+use super::vectors::{dispatch_streaming, prefetch};
 use crate::Element;
 use crate::layout::Layout;
 
@@ -11,10 +11,6 @@ pub(super) const BLOCK: usize = 512;
 
 /// Bytes that come into the cache together.
 const LINE: usize = 64;
-
-/// Bytes by which a loop over every second element asks for what is to come. The processor foresees such a loop, but not
-/// beyond a page.
-const AHEAD: usize = 8192;
 
 /// Lines that are asked for ahead where each is a row further: a cache keeps about eight whose addresses are a power of two
 /// apart.
@@ -85,6 +81,11 @@ impl<'a, T: Element> Operand<'a, T> {
         self.stride == 1
     }
 
+    /// What a run that begins at `position` takes every second element of, if it does.
+    pub(super) fn pairs(&self, position: usize) -> Option<&'a [T]> {
+        (self.stride == 2).then(|| &self.data[position..])
+    }
+
     /// The element that is the same all along a run, if it is.
     pub(super) fn repeated(&self, position: usize) -> Option<T> {
         (self.stride == 0).then(|| self.data[position])
@@ -113,7 +114,7 @@ impl<'a, T: Element> Operand<'a, T> {
                 self.block.resize(BLOCK, T::ZERO);
                 let block = &mut self.block[..len];
                 match stride {
-                    2 => Arch::new().dispatch(EverySecond { x: &self.data[first..], out: block }),
+                    2 => dispatch_streaming(EverySecond { x: &self.data[first..], out: block }),
                     _ if stride > 0 => {
                         let every = self.data[first..].iter().step_by(stride as usize);
                         block.iter_mut().zip(every).for_each(|(out, &x)| *out = x);
@@ -205,30 +206,13 @@ impl<T: Element> WithSimd for EverySecond<'_, T> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        match size_of::<T>() {
-            1 => self.lines::<LINE>(),
-            4 => self.lines::<{ LINE / 4 }>(),
-            _ => self.lines::<{ LINE / 8 }>(),
+        // Of pairs the compiler makes vectors, of steps by two it does not.
+        let (pairs, last) = self.x.as_chunks::<2>();
+        for (out, pair) in self.out.iter_mut().zip(pairs) {
+            *out = pair[0];
         }
-    }
-}
-
-impl<T: Element> EverySecond<'_, T> {
-    /// Line after line, and what is left.
-    #[inline(always)]
-    fn lines<const LENGTH: usize>(self) {
-        let Self { x, out } = self;
-        let (lines, _) = x.as_chunks::<LENGTH>();
-        let whole = lines.len().min(out.len() / (LENGTH / 2));
-        let (parts, rest) = out.split_at_mut(whole * (LENGTH / 2));
-        for (i, (line, part)) in lines.iter().zip(parts.chunks_exact_mut(LENGTH / 2)).enumerate() {
-            prefetch(&x[(i * LENGTH + AHEAD / size_of::<T>()).min(x.len() - 1)]);
-            for k in 0..LENGTH / 2 {
-                part[k] = line[2 * k];
-            }
-        }
-        for (out, &x) in rest.iter_mut().zip(x[whole * LENGTH..].iter().step_by(2)) {
-            *out = x;
+        if let (Some(out), [x]) = (self.out.get_mut(pairs.len()), last) {
+            *out = *x;
         }
     }
 }

@@ -110,3 +110,17 @@ pub(super) fn dispatch<K: Kernel>(kernel: K) {
         _ => Simd::vectorize(Scalar, With::<K, LANES>(kernel)),
     }
 }
+
+/// Runs a loop that waits for memory more than for arithmetic: with vectors of 32 bytes even where there are some of 64. Arrays
+/// lie at multiples of 16 bytes, so that each access of 64 bytes would meet two lines of the cache.
+pub(super) fn dispatch_streaming<K: WithSimd>(kernel: K) -> K::Output {
+    match Arch::new() {
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Arch::V4(simd) => Simd::vectorize(*simd, kernel),
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Arch::V3(simd) => Simd::vectorize(simd, kernel),
+        #[cfg(target_arch = "aarch64")]
+        Arch::Neon(simd) => Simd::vectorize(simd, kernel),
+        _ => Simd::vectorize(Scalar, kernel),
+    }
+}
