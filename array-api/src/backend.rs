@@ -166,6 +166,21 @@ pub trait Elementwise: Storage {
         let layout = Layout::contiguous(layouts.first().map_or(&[], Layout::shape));
         self.reduce::<bool, CountNonzero>(View { buffer: &elements, layout: &layout }, axes)
     }
+
+    /// [`evaluate`](Self::evaluate) of an expression and [`count_true`](Self::count_true) of a condition of the same
+    /// shape; each has its own layouts. A backend with no loop for both has one for each.
+    #[expect(clippy::type_complexity, reason = "a pair of results")]
+    fn evaluate_and_count<E: Expression<Self>, C: Expression<Self, Item = bool>>(
+        &self,
+        (expression, layouts): (&E, &[Layout]),
+        (condition, condition_layouts): (&C, &[Layout]),
+        axes: usize,
+    ) -> Result<(Self::Buffer<E::Item>, Self::Buffer<i64>)>
+    where
+        Self: Backend,
+    {
+        Ok((self.evaluate(expression, layouts)?, self.count_true(condition, condition_layouts, axes)?))
+    }
 }
 
 /// Reductions and scans.

@@ -319,6 +319,43 @@ impl<B: Backend, E: Expression<B>> Lazy<E, B> {
         Ok(Array::from_buffer(&self.backend, buffer, &shape))
     }
 
+    /// [`eval`](Self::eval), and [`count_nonzero_axes`](Lazy::count_nonzero_axes) of a condition, in one pass if it has the
+    /// same shape and is counted over the last axes: what both are made of is read once.
+    ///
+    /// ```
+    /// # use array_api::{Array, Cpu};
+    /// let x = Array::from_slice(&Cpu::new(), &[4.0, 0.0, 9.0, 16.0])?.reshape(&[2, 2])?;
+    /// let (roots, positive) =
+    ///     x.lazy().sqrt().eval_and_count(&x.lazy().greater_scalar(0.0), &[1], false)?;
+    /// assert_eq!(roots.to_vec()?, [2.0, 0.0, 3.0, 4.0]);
+    /// assert_eq!(positive.to_vec()?, [1, 2]);
+    /// # Ok::<(), array_api::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the two.
+    #[expect(clippy::type_complexity, reason = "a pair of arrays")]
+    pub fn eval_and_count<C: Expression<B, Item = bool>>(
+        &self,
+        condition: &Lazy<C, B>,
+        axes: &[isize],
+        keepdims: bool,
+    ) -> Result<(Array<E::Item, B>, Array<i64, B>)> {
+        let (shape, layouts) = self.layouts("eval")?;
+        let (condition_shape, condition_layouts) = condition.layouts("count_nonzero")?;
+        let split = AxisSplit::new(&condition_shape, axes, "count_nonzero")?;
+        if shape != condition_shape || !split.order.iter().copied().eq(0..shape.len()) {
+            return Ok((self.eval()?, condition.count_nonzero_axes(axes, keepdims)?));
+        }
+        let (elements, counts) = self.backend.evaluate_and_count(
+            (&self.expression, &layouts),
+            (&condition.expression, &condition_layouts),
+            split.reduced,
+        )?;
+        let counts = Array::from_buffer(&self.backend, counts, &split.result_shape(keepdims));
+        Ok((Array::from_buffer(&self.backend, elements, &shape), counts))
+    }
+
     /// The shape of the result, and the layouts of all arrays in that shape.
     fn layouts(&self, operation: &'static str) -> Result<(Vec<usize>, Vec<Layout>)> {
         let mut arrays = Layouts(Vec::new());

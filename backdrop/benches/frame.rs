@@ -14,6 +14,11 @@ use backdrop::fit::{FrameFitter, Precision};
 use backdrop::geometry::Window;
 use ndarray::Array2;
 
+#[path = "../src/fit/pixel.rs"]
+mod pixel;
+
+use pixel::{Floored, NonPositive};
+
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 const SIZE: usize = 2048;
@@ -62,9 +67,10 @@ fn steps<P: Float>(xp: &Cpu, [a1, a2]: &[DesignMatrix<Cpu>; 2], frames: &Array<f
 where
     f32: Cast<P>,
     f64: Cast<P>,
+    bool: Cast<P>,
 {
     let (count, pixels) = (frames.shape()[0], frames.shape().iter().product::<usize>());
-    let weights = Array::full(xp, &[SIZE, SIZE], 1.0_f32)?;
+    let kept = Array::full(xp, &[SIZE, SIZE], true)?;
     let average = Array::full(xp, &[SIZE, SIZE], 0.5_f32)?;
     let w1 = Array::full(xp, &[count, a1.columns()], 2.0 / 60.0)?;
     let blocks = a1.design().blocks().iter().chain(a2.design().blocks());
@@ -77,20 +83,22 @@ where
     let clock = Clock::default();
     let pass = |tile: &Tile| {
         let rows = tile.rows.clone();
-        let (weights, average) = (weights.slice(s![rows.clone()])?, average.slice(s![rows.clone()])?);
+        let (kept, average) = (kept.slice(s![rows.clone()])?, average.slice(s![rows.clone()])?);
+        let weights = || kept.lazy().astype::<P>().maximum_scalar(P::from_f64(1e-6));
         let frames = frames.slice(s![tile.batch.clone(), rows.clone()])?;
-        let flux = || frames.lazy().subtract(average.lazy()).nan_to_num(1.0, 1.0, 1.0);
-        let non_positive = || flux().less_equal_scalar(0.0).count_nonzero_axes(&[1, 2], false);
-        clock.of("less the average, count", non_positive)?;
-        let log = || flux().maximum_scalar(1e-5).astype::<P>().log10().multiply(weights.lazy().astype());
-        let log = clock.of("less the average and log10, weighted", || log().eval())?;
+        let flux = || frames.lazy().subtract(average.lazy());
+        let non_positive = flux().map(NonPositive);
+        let log = flux().map(Floored).astype::<P>().log10().multiply(weights());
+        let (log, _) = clock.of("less the average, count; log10, weighted", || {
+            log.eval_and_count(&non_positive, &[1, 2], false)
+        })?;
         clock.of("project on A1", || Ok(a1.project_rows(&log, rows.clone()).expect("a projection")))?;
         let w1 = w1.slice(s![tile.batch.clone()])?;
         let smooth = clock.of("evaluate A1", || Ok(a1.dot_rows(&w1, rows.clone()).expect("an image")))?;
         let flux = clock.of("less the average and 10^x, weighted", || {
-            let flux = flux().maximum_scalar(1e-5).astype::<P>();
+            let flux = flux().map(Floored).astype::<P>();
             let flux = flux.subtract(smooth.lazy().subtract_scalar(2.0).astype().exp10());
-            flux.multiply(weights.lazy().astype()).eval()
+            flux.multiply(weights()).eval()
         })?;
         for (name, block) in &blocks {
             clock.of(name, || Ok(block.project_rows(&flux, rows.clone()).expect("a projection")))?;

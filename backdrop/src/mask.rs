@@ -1,7 +1,8 @@
 //! Which pixels show the background alone: the star mask and the saturation mask, both true where
 //! a pixel is kept, made from the minimum image (the pixel-wise minimum over the good frames).
 
-use array_api::{Array, Backend, Float};
+use array_api::lazy::{Expression, Lazy};
+use array_api::{Array, Backend, Cast, Float};
 use ndarray::Array2;
 use rayon::prelude::*;
 
@@ -20,9 +21,18 @@ const SATURATION_GROWTH: usize = 3;
 pub const MASKED_SIGMA: f64 = 1e6;
 
 /// `1 / sigma_f` of each pixel, of shape (rows, columns): 1 where the mask is true, else 1e-6.
-pub(crate) fn weights<P: Float, B: Backend>(xp: &B, keep: &Array2<bool>) -> Result<Array<P, B>> {
-    let all = |weight: f64| Array::full(xp, &[1, 1], P::from_f64(weight));
-    Ok(Array::from_ndarray(xp, keep)?.where_(&all(1.0)?, &all(1.0 / MASKED_SIGMA)?)?)
+pub(crate) fn weights<B: Backend>(xp: &B, keep: &Array2<bool>) -> Result<Array<f64, B>> {
+    Ok(lazy_weights(&Array::from_ndarray(xp, keep)?).eval()?)
+}
+
+/// [`weights`] in an expression.
+pub(crate) fn lazy_weights<P: Float, B: Backend>(
+    keep: &Array<bool, B>,
+) -> Lazy<impl Expression<B, Item = P> + use<P, B>, B>
+where
+    bool: Cast<P>,
+{
+    keep.lazy().astype::<P>().maximum_scalar(P::from_f64(1.0 / MASKED_SIGMA))
 }
 
 /// Both masks of an image.

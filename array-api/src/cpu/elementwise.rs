@@ -308,6 +308,15 @@ impl Elementwise for Cpu {
     ) -> Result<CpuBuffer<i64>> {
         Ok(super::expression::count_true(expression, layouts, axes))
     }
+
+    fn evaluate_and_count<E: Expression<Self>, C: Expression<Self, Item = bool>>(
+        &self,
+        expression: (&E, &[Layout]),
+        condition: (&C, &[Layout]),
+        axes: usize,
+    ) -> Result<(CpuBuffer<E::Item>, CpuBuffer<i64>)> {
+        super::expression::evaluate_and_count(expression, condition, axes)
+    }
 }
 
 impl Searching for Cpu {

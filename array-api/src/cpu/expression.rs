@@ -88,11 +88,80 @@ impl<'a> Reader<'a, Cpu> for Gathered<'_> {
     }
 }
 
+/// Arrays of an expression in a run: where it begins in each, and their innermost strides.
+#[derive(Clone, Copy)]
+struct Places<'a> {
+    positions: &'a [usize],
+    strides: &'a [isize],
+}
+
+impl<'a> Places<'a> {
+    /// Those of the first `count` arrays, and of the others.
+    fn split_at(self, count: usize) -> (Self, Self) {
+        let (positions, others) = self.positions.split_at(count);
+        let (strides, other_strides) = self.strides.split_at(count);
+        (Self { positions, strides }, Self { positions: others, strides: other_strides })
+    }
+
+    /// Whether elements of the run follow each other in all arrays.
+    fn in_place(self) -> bool {
+        self.strides.iter().all(|&stride| stride == 1)
+    }
+
+    /// Writes elements `done..` of the run to `out`, at most a block.
+    #[inline(always)]
+    fn evaluate<E: Expression<Cpu>>(
+        self,
+        expression: &E,
+        room: &mut E::Room,
+        done: usize,
+        out: &mut [E::Item],
+    ) {
+        if self.in_place()
+            && let Ok(out) = <&mut Block<E::Item>>::try_from(&mut *out)
+        {
+            let positions = self.positions.iter();
+            let blocks = expression.blocks(&mut InPlace { positions, done }, room);
+            for (i, out) in out.iter_mut().enumerate() {
+                *out = E::element::<InPlace>(&blocks, i);
+            }
+            return;
+        }
+        let places = self.positions.iter().zip(self.strides);
+        let blocks = expression.blocks(&mut Gathered { places, done, len: out.len() }, room);
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = E::element::<Gathered>(&blocks, i);
+        }
+    }
+
+    /// How many of elements `done..done + len` of the run are true, at most a block.
+    #[inline(always)]
+    fn count<E: Expression<Cpu, Item = bool>>(
+        self,
+        expression: &E,
+        room: &mut E::Room,
+        done: usize,
+        len: usize,
+    ) -> i64 {
+        if self.in_place() && len == BLOCK {
+            let positions = self.positions.iter();
+            let blocks = expression.blocks(&mut InPlace { positions, done }, room);
+            let mut found = 0_u32;
+            for i in 0..BLOCK {
+                found += u32::from(E::element::<InPlace>(&blocks, i));
+            }
+            return i64::from(found);
+        }
+        let places = self.positions.iter().zip(self.strides);
+        let blocks = expression.blocks(&mut Gathered { places, done, len }, room);
+        (0..len).map(|i| i64::from(E::element::<Gathered>(&blocks, i))).sum()
+    }
+}
+
 /// Evaluates a run.
 struct EvaluateKernel<'a, E: Expression<Cpu>> {
     expression: &'a E,
-    positions: &'a [usize],
-    strides: &'a [isize],
+    places: Places<'a>,
     out: &'a mut [E::Item],
 }
 
@@ -100,78 +169,84 @@ impl<E: Expression<Cpu>> WithSimd for EvaluateKernel<'_, E> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self { expression, positions, strides, out } = self;
         let mut room = E::room();
-        let in_place = strides.iter().all(|&stride| stride == 1);
-        for (number, out) in out.chunks_mut(BLOCK).enumerate() {
-            let done = number * BLOCK;
-            if in_place && let Ok(out) = <&mut Block<E::Item>>::try_from(&mut *out) {
-                let blocks = expression.blocks(&mut InPlace { positions: positions.iter(), done }, &mut room);
-                for (i, out) in out.iter_mut().enumerate() {
-                    *out = E::element::<InPlace>(&blocks, i);
-                }
-                continue;
-            }
-            let places = positions.iter().zip(strides);
-            let blocks = expression.blocks(&mut Gathered { places, done, len: out.len() }, &mut room);
-            for (i, out) in out.iter_mut().enumerate() {
-                *out = E::element::<Gathered>(&blocks, i);
-            }
+        for (number, out) in self.out.chunks_mut(BLOCK).enumerate() {
+            self.places.evaluate(self.expression, &mut room, number * BLOCK, out);
         }
     }
 }
 
 /// Counts what is true in a run.
-struct CountKernel<'a, E> {
-    expression: &'a E,
-    positions: &'a [usize],
-    strides: &'a [isize],
+struct CountKernel<'a, C> {
+    condition: &'a C,
+    places: Places<'a>,
     len: usize,
 }
 
-impl<E: Expression<Cpu, Item = bool>> WithSimd for CountKernel<'_, E> {
+impl<C: Expression<Cpu, Item = bool>> WithSimd for CountKernel<'_, C> {
     type Output = i64;
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> i64 {
-        let Self { expression, positions, strides, len } = self;
-        let mut room = E::room();
-        let in_place = strides.iter().all(|&stride| stride == 1);
+        let Self { condition, places, len } = self;
+        let mut room = C::room();
+        (0..len)
+            .step_by(BLOCK)
+            .map(|done| places.count(condition, &mut room, done, BLOCK.min(len - done)))
+            .sum()
+    }
+}
+
+/// Evaluates a run, and counts where in it a condition is true.
+struct EvaluateAndCountKernel<'a, E: Expression<Cpu>, C> {
+    expression: &'a E,
+    condition: &'a C,
+    places: Places<'a>,
+    condition_places: Places<'a>,
+    out: &'a mut [E::Item],
+}
+
+impl<E: Expression<Cpu>, C: Expression<Cpu, Item = bool>> WithSimd for EvaluateAndCountKernel<'_, E, C> {
+    type Output = i64;
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> i64 {
+        let Self { expression, condition, places, condition_places, out } = self;
+        let (mut room, mut condition_room) = (E::room(), C::room());
         let mut count = 0;
-        for done in (0..len).step_by(BLOCK) {
-            let len = BLOCK.min(len - done);
-            if in_place && len == BLOCK {
-                let blocks = expression.blocks(&mut InPlace { positions: positions.iter(), done }, &mut room);
-                let mut found = 0_u32;
-                for i in 0..BLOCK {
-                    found += u32::from(E::element::<InPlace>(&blocks, i));
-                }
-                count += i64::from(found);
-                continue;
-            }
-            let places = positions.iter().zip(strides);
-            let blocks = expression.blocks(&mut Gathered { places, done, len }, &mut room);
-            count += (0..len).map(|i| i64::from(E::element::<Gathered>(&blocks, i))).sum::<i64>();
+        for (number, out) in out.chunks_mut(BLOCK).enumerate() {
+            let done = number * BLOCK;
+            count += condition_places.count(condition, &mut condition_room, done, out.len());
+            places.evaluate(expression, &mut room, done, out);
         }
         count
     }
 }
 
+/// Innermost strides of layouts.
+fn strides(layouts: &[Layout]) -> Vec<isize> {
+    layouts.iter().map(|layout| layout.strides().last().copied().unwrap_or(1)).collect()
+}
+
+/// The number of elements in the leading axes of layouts, and in the trailing `axes` ones.
+fn split(layouts: &[Layout], axes: usize) -> (usize, usize) {
+    let shape = layouts.first().map_or(&[][..], Layout::shape);
+    let (kept, each) = shape.split_at(shape.len() - axes);
+    (kept.iter().product(), each.iter().product())
+}
+
 /// How many elements of an expression are true, over the trailing `axes` axes.
-pub(super) fn count_true<E: Expression<Cpu, Item = bool>>(
-    expression: &E,
+pub(super) fn count_true<C: Expression<Cpu, Item = bool>>(
+    condition: &C,
     layouts: &[Layout],
     axes: usize,
 ) -> CpuBuffer<i64> {
-    let shape = layouts.first().map_or(&[][..], Layout::shape);
-    let kept: usize = shape[..shape.len() - axes].iter().product();
-    let each: usize = shape[shape.len() - axes..].iter().product();
+    let (kept, each) = split(layouts, axes);
     let layouts = Layout::collapse_all(&layouts.iter().collect::<Vec<_>>());
-    let strides: Vec<isize> =
-        layouts.iter().map(|layout| layout.strides().last().copied().unwrap_or(1)).collect();
+    let strides = strides(&layouts);
     let count = |range: Range<usize>| {
         let mut count = 0;
         for_each_run(&layouts, range, &mut |Run { positions, len, .. }| {
-            count += Arch::new().dispatch(CountKernel { expression, positions, strides: &strides, len });
+            let places = Places { positions, strides: &strides };
+            count += Arch::new().dispatch(CountKernel { condition, places, len });
         });
         count
     };
@@ -195,14 +270,44 @@ pub(super) fn count_true<E: Expression<Cpu, Item = bool>>(
 pub(super) fn evaluate<E: Expression<Cpu>>(expression: &E, layouts: &[Layout]) -> Result<CpuBuffer<E::Item>> {
     let mut out = CpuBuffer::unspecified(layouts.first().map_or(0, Layout::len))?;
     let layouts = Layout::collapse_all(&layouts.iter().collect::<Vec<_>>());
-    let strides: Vec<isize> =
-        layouts.iter().map(|layout| layout.strides().last().copied().unwrap_or(1)).collect();
+    let strides = strides(&layouts);
     over_output(&mut out, &|range, out| {
         for_each_run(&layouts, range, &mut |run| {
             let out = &mut out[run.start..run.start + run.len];
-            let positions = run.positions;
-            Arch::new().dispatch(EvaluateKernel { expression, positions, strides: &strides, out });
+            let places = Places { positions: run.positions, strides: &strides };
+            Arch::new().dispatch(EvaluateKernel { expression, places, out });
         });
     });
     Ok(out)
+}
+
+/// [`evaluate`], and [`count_true`] of a condition of the same shape.
+pub(super) fn evaluate_and_count<E: Expression<Cpu>, C: Expression<Cpu, Item = bool>>(
+    (expression, layouts): (&E, &[Layout]),
+    (condition, condition_layouts): (&C, &[Layout]),
+    axes: usize,
+) -> Result<(CpuBuffer<E::Item>, CpuBuffer<i64>)> {
+    let (kept, each) = split(layouts, axes);
+    if parallel(kept * each) {
+        return Ok((evaluate(expression, layouts)?, count_true(condition, condition_layouts, axes)));
+    }
+    let mut out = CpuBuffer::unspecified(kept * each)?;
+    let arrays = layouts.len();
+    let layouts = Layout::collapse_all(&layouts.iter().chain(condition_layouts).collect::<Vec<_>>());
+    let strides = strides(&layouts);
+    let count = |entry: usize| {
+        let range = entry * each..(entry + 1) * each;
+        let out = &mut out[range.clone()];
+        let mut count = 0;
+        for_each_run(&layouts, range, &mut |run| {
+            let out = &mut out[run.start..run.start + run.len];
+            let places = Places { positions: run.positions, strides: &strides };
+            let (places, condition_places) = places.split_at(arrays);
+            let kernel = EvaluateAndCountKernel { expression, condition, places, condition_places, out };
+            count += Arch::new().dispatch(kernel);
+        });
+        count
+    };
+    let counts: Vec<i64> = (0..kept).map(count).collect();
+    Ok((out, CpuBuffer::from(counts)))
 }

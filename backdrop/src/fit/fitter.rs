@@ -5,6 +5,7 @@ use array_api::{Array, Backend, Cast, Csr, Element, Float, Lazy, Tile, s};
 use ndarray::{Array2, Ix2};
 
 use super::Precision;
+use super::pixel::{FLOOR, Floored, NonPositive};
 use super::together::Together;
 use crate::background::Background;
 use crate::communicator::Alone;
@@ -12,9 +13,6 @@ use crate::design::{DesignMatrix, into_array_error};
 use crate::error::{Error, Result};
 use crate::mask::{self, MASKED_SIGMA};
 use crate::normal::NormalEquations;
-
-/// The flux in electrons/s that replaces what is not positive before the logarithm is taken.
-pub const FLOOR: f64 = 1e-5;
 
 /// The logarithm of a usual flux, 100 electrons/s, in terms of which smooth light is made: a logarithm near
 /// zero keeps more digits of single precision than one near two.
@@ -27,8 +25,9 @@ const BELOW_MINIMUM: f64 = 1e-6;
 pub struct FrameFitter<B: Backend> {
     background: Background<B>,
     equations: [NormalEquations<B>; 2],
-    /// `1 / sigma_f`, of shape (rows, columns): 1 or 1e-6, for which single precision will do.
-    weights: Array<f32, B>,
+    /// The mask, of shape (rows, columns), which weights are made of where they are needed: a byte of memory is read for each
+    /// pixel.
+    kept: Array<bool, B>,
     precision: Precision,
     /// The average frame in electrons/s, of shape (rows, columns), if one is subtracted.
     average: Option<Array<f32, B>>,
@@ -98,10 +97,10 @@ impl<B: Backend> FrameFitter<B> {
     ) -> Result<Self> {
         let background = Background { a1, a2 };
         let equations = factored(&background, grams(together, &background, keep)?)?;
-        let weights = mask::weights(xp, keep)?;
+        let kept = Array::from_ndarray(xp, keep)?;
         let base = (keep.clone(), None);
         let precision = Precision::default();
-        Ok(Self { background, equations, weights, precision, average: None, base, samples: None })
+        Ok(Self { background, equations, kept, precision, average: None, base, samples: None })
     }
 
     /// The backend that frames are fitted on.
@@ -150,7 +149,7 @@ impl<B: Backend> FrameFitter<B> {
             updated(&self.background, base, &changed, &Array::from_slice(xp, &signs)?)?
         };
         self.equations = factored(&self.background, grams)?;
-        self.weights = mask::weights(xp, keep)?;
+        self.kept = Array::from_ndarray(xp, keep)?;
         Ok(())
     }
 
@@ -221,6 +220,7 @@ impl<B: Backend> FrameFitter<B> {
     where
         f32: Cast<P>,
         f64: Cast<P>,
+        bool: Cast<P>,
     {
         let Background { a1, a2 } = &self.background;
         let xp = a1.backend();
@@ -229,10 +229,10 @@ impl<B: Backend> FrameFitter<B> {
 
         let n1 = a1.columns();
         let buffer = xp.reduce_tiles(&tiles, count, n1 + 1, |tile| {
-            let weights = self.weights.slice(s![tile.rows.clone()])?;
+            let kept = self.kept.slice(s![tile.rows.clone()])?;
             let (log, non_positive) = match self.flux(frames, tile)? {
-                (flux, Some(average)) => logs::<P, _>(flux.lazy().subtract(average.lazy()), &weights)?,
-                (flux, None) => logs(flux.lazy(), &weights)?,
+                (flux, Some(average)) => logs::<P, _>(flux.lazy().subtract(average.lazy()), &kept)?,
+                (flux, None) => logs(flux.lazy(), &kept)?,
             };
             let non_positive = non_positive.astype::<f64>()?.expand_dims(1)?;
             let projected = a1.project_rows(&log, tile.rows.clone()).map_err(into_array_error)?;
@@ -244,10 +244,10 @@ impl<B: Backend> FrameFitter<B> {
         let buffer = xp.reduce_tiles(&tiles, count, a2.columns(), |tile| {
             let w1 = w1.slice(s![tile.batch.clone()])?;
             let smooth = a1.dot_rows(&w1, tile.rows.clone()).map_err(into_array_error)?;
-            let weights = self.weights.slice(s![tile.rows.clone()])?;
+            let kept = self.kept.slice(s![tile.rows.clone()])?;
             let flux = match self.flux(frames, tile)? {
-                (flux, Some(average)) => rest(flux.lazy().subtract(average.lazy()), &smooth, &weights)?,
-                (flux, None) => rest(flux.lazy(), &smooth, &weights)?,
+                (flux, Some(average)) => rest(flux.lazy().subtract(average.lazy()), &smooth, &kept)?,
+                (flux, None) => rest(flux.lazy(), &smooth, &kept)?,
             };
             a2.project_rows(&flux, tile.rows.clone()).map_err(into_array_error)
         })?;
@@ -323,47 +323,39 @@ fn residuals<B: Backend>(
     Ok(flux)
 }
 
-/// [`FLOOR`] where there is no value: such pixels have the weight of masked ones, so any number will do.
-fn clean<B: Backend>(
-    flux: Lazy<impl Expression<B, Item = f32>, B>,
-) -> Lazy<impl Expression<B, Item = f32>, B> {
-    let floor = FLOOR as f32;
-    flux.nan_to_num(floor, floor, floor)
-}
-
 /// What `A1` is fitted to: the logarithm of the flux, weighted. And for each frame the number of pixels that
 /// are not positive.
 fn logs<P: Float, B: Backend>(
     flux: Lazy<impl Expression<B, Item = f32>, B>,
-    weights: &Array<f32, B>,
+    kept: &Array<bool, B>,
 ) -> array_api::Result<(Array<P, B>, Array<i64, B>)>
 where
     f32: Cast<P>,
+    bool: Cast<P>,
 {
-    // Counted first, which brings the pixels into the cache.
-    let non_positive = clean(flux.clone()).less_equal_scalar(f32::ZERO).count_nonzero_axes(&[1, 2], false)?;
-    let log = clean(flux).maximum_scalar(FLOOR as f32).astype::<P>().log10();
-    Ok((log.multiply(weights.lazy().astype()).eval()?, non_positive))
+    let log = flux.clone().map(Floored).astype::<P>().log10();
+    log.multiply(mask::lazy_weights(kept)).eval_and_count(&flux.map(NonPositive), &[1, 2], false)
 }
 
 /// What `A2` is fitted to: the weighted flux less the smooth light, whose logarithm is given.
 fn rest<P: Float, B: Backend>(
     flux: Lazy<impl Expression<B, Item = f32>, B>,
     log_smooth: &Array<f64, B>,
-    weights: &Array<f32, B>,
+    kept: &Array<bool, B>,
 ) -> array_api::Result<Array<P, B>>
 where
     f32: Cast<P>,
     f64: Cast<P>,
+    bool: Cast<P>,
 {
-    let flux = clean(flux).maximum_scalar(FLOOR as f32).astype::<P>();
+    let flux = flux.map(Floored).astype::<P>();
     let smooth = log_smooth
         .lazy()
         .subtract_scalar(LEVEL)
         .astype::<P>()
         .exp10()
         .multiply_scalar(P::from_f64(10.0_f64.powf(LEVEL)));
-    flux.subtract(smooth).multiply(weights.lazy().astype()).eval()
+    flux.subtract(smooth).multiply(mask::lazy_weights(kept)).eval()
 }
 
 /// `A^T diag(1/sigma_f) A` of both designs. Each rank makes some of the parts that belong to pairs of
