@@ -8,7 +8,7 @@ use crate::backend::{Backend, View};
 use crate::cpu::math::Math;
 use crate::layout::broadcast_shapes;
 use crate::lazy::{Expression, Lazy, Map, Zip};
-use crate::ops::{AsType, Binary, Clip, NanToNum, Unary, WithScalar};
+use crate::ops::{Binary, Unary, WithScalar};
 use crate::{Array, Cast, Element, Float, Integer, Numeric, Result};
 
 impl<T: Element, B: Backend> Array<T, B> {
@@ -57,48 +57,6 @@ impl<T: Element, B: Backend> Array<T, B> {
         let backend = self.backend().clone();
         let (buffer, layout) = self.unique()?;
         backend.zip_assign(op, buffer, layout, View { buffer: other.buffer(), layout: &b })
-    }
-
-    /// The elements converted to type `U`, as NumPy's `astype`.
-    ///
-    /// ```
-    /// # use array_api::{Array, Cpu};
-    /// let x = Array::from_slice(&Cpu::new(), &[1.7, -1.7])?;
-    /// assert_eq!(x.astype::<i32>()?.to_vec()?, [1, -1]);
-    /// # Ok::<(), array_api::Error>(())
-    /// ```
-    pub fn astype<U: Element>(&self) -> Result<Array<U, B>>
-    where
-        T: Cast<U>,
-    {
-        self.map(&AsType::<U>(std::marker::PhantomData))
-    }
-}
-
-impl<T: Numeric, B: Backend> Array<T, B> {
-    /// The elements restricted to the closed interval from `low` to `high`; NaN where the element
-    /// or a bound is NaN.
-    pub fn clip(&self, low: T, high: T) -> Result<Self> {
-        self.map(&Clip { low, high })
-    }
-}
-
-impl<T: Float, B: Backend> Array<T, B> {
-    /// The elements with NaN and the infinities replaced, as NumPy's `nan_to_num`.
-    ///
-    /// ```
-    /// # use array_api::{Array, Cpu};
-    /// let x = Array::from_slice(&Cpu::new(), &[1.0, f64::NAN, f64::NEG_INFINITY])?;
-    /// assert_eq!(x.nan_to_num(0.0, 9.0, -9.0)?.to_vec()?, [1.0, 0.0, -9.0]);
-    /// # Ok::<(), array_api::Error>(())
-    /// ```
-    pub fn nan_to_num(&self, nan: T, posinf: T, neginf: T) -> Result<Self> {
-        self.map(&NanToNum { nan, posinf, neginf })
-    }
-
-    /// [`Array::nan_to_num`] in place.
-    pub fn nan_to_num_assign(&mut self, nan: T, posinf: T, neginf: T) -> Result<()> {
-        self.map_assign(&NanToNum { nan, posinf, neginf })
     }
 }
 

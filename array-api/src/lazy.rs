@@ -20,13 +20,12 @@
 //! Results have the bits that the functions of [`Array`] give one after another.
 
 use std::fmt::Write;
-use std::marker::PhantomData;
 
 use crate::backend::Backend;
 use crate::layout::{Layout, broadcast_shapes};
-use crate::ops::{AsType, Binary, Clip, Each, NanToNum, PARAMETERS, Unary, type_name};
+use crate::ops::{Binary, Each, PARAMETERS, Unary, type_name};
 use crate::statistical::AxisSplit;
-use crate::{Array, Cast, DType, Element, Float, Numeric, Result};
+use crate::{Array, DType, Element, Result};
 
 /// What an elementwise expression is made of: arrays, and functions of one or two expressions.
 ///
@@ -369,35 +368,6 @@ impl<B: Backend, E: Expression<B>> Lazy<E, B> {
         }
         let layouts = arrays.iter().map(|layout| layout.broadcast_to(&shape)).collect::<Result<_>>()?;
         Ok((shape, layouts))
-    }
-
-    /// The elements converted to type `U`.
-    pub fn astype<U: Element>(self) -> Lazy<Map<AsType<U>, E>, B>
-    where
-        E::Item: Cast<U>,
-    {
-        self.map(AsType(PhantomData))
-    }
-
-    /// The elements restricted to the closed interval from `low` to `high`.
-    pub fn clip(self, low: E::Item, high: E::Item) -> Lazy<Map<Clip<E::Item>, E>, B>
-    where
-        E::Item: Numeric,
-    {
-        self.map(Clip { low, high })
-    }
-
-    /// The elements with NaN and the infinities replaced.
-    pub fn nan_to_num(
-        self,
-        nan: E::Item,
-        posinf: E::Item,
-        neginf: E::Item,
-    ) -> Lazy<Map<NanToNum<E::Item>, E>, B>
-    where
-        E::Item: Float,
-    {
-        self.map(NanToNum { nan, posinf, neginf })
     }
 }
 

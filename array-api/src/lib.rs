@@ -72,6 +72,7 @@ mod linear_algebra;
 mod manipulation;
 mod operators;
 pub mod ops;
+mod replace;
 mod searching;
 mod slice;
 mod sparse;

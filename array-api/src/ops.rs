@@ -130,6 +130,55 @@ impl<T: Element> Unary<T> for Clip<T> {
     }
 }
 
+/// Replacement of what is not in the closed interval from `low` to `high`, or is NaN.
+#[derive(Debug, Clone, Copy)]
+pub struct Threshold<T> {
+    /// Smallest element that stays.
+    pub low: T,
+    /// Largest element that stays.
+    pub high: T,
+    /// What stands for the others.
+    pub value: T,
+}
+
+impl<T: Element> Unary<T> for Threshold<T> {
+    type Out = T;
+    #[inline(always)]
+    fn apply(&self, x: T) -> T {
+        // Without a jump: both comparisons are made.
+        if (x >= self.low) & (x <= self.high) { x } else { self.value }
+    }
+    fn cuda() -> String {
+        "return x >= p[0] && x <= p[1] ? x : p[2];".into()
+    }
+    fn parameters(&self) -> [T; PARAMETERS] {
+        [self.low, self.high, self.value]
+    }
+}
+
+/// Whether an element lies in the closed interval from `low` to `high`.
+#[derive(Debug, Clone, Copy)]
+pub struct Between<T> {
+    /// Smallest element of the interval.
+    pub low: T,
+    /// Largest element of the interval.
+    pub high: T,
+}
+
+impl<T: Element> Unary<T> for Between<T> {
+    type Out = bool;
+    #[inline(always)]
+    fn apply(&self, x: T) -> bool {
+        (x >= self.low) & (x <= self.high)
+    }
+    fn cuda() -> String {
+        "return x >= p[0] && x <= p[1];".into()
+    }
+    fn parameters(&self) -> [T; PARAMETERS] {
+        [self.low, self.high, T::ZERO]
+    }
+}
+
 /// Replacement of what is not finite.
 #[derive(Debug, Clone, Copy)]
 pub struct NanToNum<T> {

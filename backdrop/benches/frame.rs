@@ -14,11 +14,6 @@ use backdrop::fit::{FrameFitter, Precision};
 use backdrop::geometry::Window;
 use ndarray::Array2;
 
-#[path = "../src/fit/pixel.rs"]
-mod pixel;
-
-use pixel::{Floored, NonPositive};
-
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 const SIZE: usize = 2048;
@@ -87,8 +82,8 @@ where
         let weights = || kept.lazy().astype::<P>().maximum_scalar(P::from_f64(1e-6));
         let frames = frames.slice(s![tile.batch.clone(), rows.clone()])?;
         let flux = || frames.lazy().subtract(average.lazy());
-        let non_positive = flux().map(NonPositive);
-        let log = flux().map(Floored).astype::<P>().log10().multiply(weights());
+        let non_positive = flux().between(f32::MIN, 0.0);
+        let log = flux().threshold(1e-5, f32::MAX, 1e-5).astype::<P>().log10().multiply(weights());
         let (log, _) = clock.of("less the average, count; log10, weighted", || {
             log.eval_and_count(&non_positive, &[1, 2], false)
         })?;
@@ -96,7 +91,7 @@ where
         let w1 = w1.slice(s![tile.batch.clone()])?;
         let smooth = clock.of("evaluate A1", || Ok(a1.dot_rows(&w1, rows.clone()).expect("an image")))?;
         let flux = clock.of("less the average and 10^x, weighted", || {
-            let flux = flux().map(Floored).astype::<P>();
+            let flux = flux().threshold(1e-5, f32::MAX, 1e-5).astype::<P>();
             let flux = flux.subtract(smooth.lazy().subtract_scalar(2.0).astype().exp10());
             flux.multiply(weights()).eval()
         })?;

@@ -12,7 +12,6 @@ mod fitter;
 mod memory;
 mod model;
 mod passed;
-mod pixel;
 mod record;
 mod results;
 mod run;
@@ -36,10 +35,9 @@ use crate::quality;
 use crate::source::{FrameSource, OnError};
 
 pub use checkpoint::Checkpoint;
-pub use fitter::{Fitted, FrameFitter};
+pub use fitter::{FLOOR, Fitted, FrameFitter};
 pub use memory::peak_memory;
 pub use model::FittedModel;
-pub use pixel::FLOOR;
 
 /// Frames that must pass the average bitmask for an average frame to be used.
 pub const MIN_AVERAGE_FRAMES: usize = 50;

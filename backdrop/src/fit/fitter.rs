@@ -5,7 +5,6 @@ use array_api::{Array, Backend, Cast, Csr, Element, Float, Lazy, Tile, s};
 use ndarray::{Array2, Ix2};
 
 use super::Precision;
-use super::pixel::{FLOOR, Floored, NonPositive};
 use super::together::Together;
 use crate::background::Background;
 use crate::communicator::Alone;
@@ -13,6 +12,9 @@ use crate::design::{DesignMatrix, into_array_error};
 use crate::error::{Error, Result};
 use crate::mask::{self, MASKED_SIGMA};
 use crate::normal::NormalEquations;
+
+/// The flux in electrons/s that replaces what is not positive before the logarithm is taken.
+pub const FLOOR: f64 = 1e-5;
 
 /// The logarithm of a usual flux, 100 electrons/s, in terms of which smooth light is made: a logarithm near
 /// zero keeps more digits of single precision than one near two.
@@ -323,6 +325,15 @@ fn residuals<B: Backend>(
     Ok(flux)
 }
 
+/// [`FLOOR`] where the flux is less or there is no value: pixels without one have the weight of masked ones, so that any
+/// number will do.
+fn floored<B: Backend>(
+    flux: Lazy<impl Expression<B, Item = f32>, B>,
+) -> Lazy<impl Expression<B, Item = f32>, B> {
+    let floor = FLOOR as f32;
+    flux.threshold(floor, f32::MAX, floor)
+}
+
 /// What `A1` is fitted to: the logarithm of the flux, weighted. And for each frame the number of pixels that
 /// are not positive.
 fn logs<P: Float, B: Backend>(
@@ -333,8 +344,9 @@ where
     f32: Cast<P>,
     bool: Cast<P>,
 {
-    let log = flux.clone().map(Floored).astype::<P>().log10();
-    log.multiply(mask::lazy_weights(kept)).eval_and_count(&flux.map(NonPositive), &[1, 2], false)
+    let log = floored(flux.clone()).astype::<P>().log10();
+    let non_positive = flux.between(f32::MIN, 0.0);
+    log.multiply(mask::lazy_weights(kept)).eval_and_count(&non_positive, &[1, 2], false)
 }
 
 /// What `A2` is fitted to: the weighted flux less the smooth light, whose logarithm is given.
@@ -348,7 +360,7 @@ where
     f64: Cast<P>,
     bool: Cast<P>,
 {
-    let flux = flux.map(Floored).astype::<P>();
+    let flux = floored(flux).astype::<P>();
     let smooth = log_smooth
         .lazy()
         .subtract_scalar(LEVEL)

@@ -7,7 +7,7 @@ use crate::testing::{
 };
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
-    cases!["elementwise": astype, clip, nan_to_num]
+    cases!["elementwise": astype, clip, threshold, nan_to_num]
 }
 
 /// Conversion from one type to another: random views, and NumPy's values where it has any.
@@ -108,6 +108,29 @@ fn clip<B: Backend>(xp: &B, check: &Check) -> Outcome {
             check.same_values(&format!("{} {bounds}", record.title()), &found, &record.output()?)?;
         }
         Ok(())
+    }
+    body::<f32, B>(xp, check)?;
+    body::<f64, B>(xp, check)?;
+    body::<i32, B>(xp, check)?;
+    body::<i64, B>(xp, check)?;
+    body::<u8, B>(xp, check)
+}
+
+/// What is between two bounds, and what stays there.
+fn threshold<B: Backend>(xp: &B, check: &Check) -> Outcome {
+    fn body<T: Number, B: Backend>(xp: &B, check: &Check) -> Outcome {
+        for_all((operand::<T>(Fill::Sprinkled(-9.0, 9.0)), proptest::num::u64::ANY), |(x, seed)| {
+            let numbers = host::random::<T>(&[3], Fill::Sprinkled(-9.0, 9.0), seed);
+            let (low, high, value) = (numbers[0], numbers[1], numbers[2]);
+            let inside = |v: T| v >= low && v <= high;
+            let array = x.on(xp)?;
+            let expected = host::map(&x.host, |v| if inside(v) { v } else { value });
+            check.same("threshold", &array.threshold(low, high, value)?, &expected)?;
+            check.same("in an expression", &array.lazy().threshold(low, high, value).eval()?, &expected)?;
+            let expected = host::map(&x.host, inside);
+            check.same("between", &array.between(low, high)?, &expected)?;
+            check.same("between in an expression", &array.lazy().between(low, high).eval()?, &expected)
+        })
     }
     body::<f32, B>(xp, check)?;
     body::<f64, B>(xp, check)?;

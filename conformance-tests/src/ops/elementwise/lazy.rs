@@ -3,7 +3,7 @@
 use array_api::elementwise::{binary, comparison, predicate, unary};
 use array_api::lazy::Expression;
 use array_api::ops::WithScalar;
-use array_api::{Error, Lazy};
+use array_api::{Error, Lazy, Tile, s};
 
 use crate::testing::{
     Array, Backend, Case, Check, Fill, Number, Outcome, Real, Result, cases, for_all, host, operand,
@@ -152,6 +152,14 @@ fn lazy_counts<B: Backend>(xp: &B, check: &Check) -> Outcome {
             let steps = truths.count_nonzero_axes(&axes, keepdims)?;
             check.equal("shape", found.shape(), steps.shape())?;
             check.same("count", &found, &host::download(&steps)?)?;
+            // Together with results of the same shape, and of another one.
+            let sum = x.lazy().add(y.lazy());
+            let (elements, found) = sum.eval_and_count(&lazy, &axes, keepdims)?;
+            check.same("elements", &elements, &host::download(&x.add(&y)?)?)?;
+            check.same("count of the same pass", &found, &host::download(&steps)?)?;
+            let (elements, found) = y.lazy().negative().eval_and_count(&lazy, &axes, keepdims)?;
+            check.same("other elements", &elements, &host::download(&y.negative()?)?)?;
+            check.same("their count", &found, &host::download(&steps)?)?;
         }
         Ok(())
     })?;
@@ -161,6 +169,22 @@ fn lazy_counts<B: Backend>(xp: &B, check: &Check) -> Outcome {
     let rows = below(5.3).count_nonzero_axes(&[1], false)?;
     check.same("rows", &rows, &host::list(&[100_000, 99_526, 0]))?;
     check.same("all", &below(4.0).count_nonzero_axes(&[0, 1], false)?, &host::build(&[], |_| 9999))?;
+    let (all, rows) = x.lazy().square().eval_and_count(&below(5.3), &[1], false)?;
+    check.same("squares", &all, &host::download(&x.square()?)?)?;
+    check.same("rows beside squares", &rows, &host::list(&[100_000, 99_526, 0]))?;
+    // In a tile, as the fit has it: one thread, rows of several images.
+    let images = x.reshape(&[3, 100, 1000])?.slice(s![.., 7..90, ..-3])?;
+    let tiles = [Tile { batch: 0..3, rows: 0..83 }];
+    let counts = xp.reduce_tiles(&tiles, 3, 1, |_| {
+        let even = images.lazy().remainder_scalar(2.0).equal_scalar(0.0);
+        let (roots, counts) = images.lazy().sqrt().log10().eval_and_count(&even, &[1, 2], false)?;
+        let separate = images.sqrt()?.log10()?;
+        assert_eq!(roots.to_vec()?, separate.to_vec()?, "the bits of separate functions");
+        counts.astype::<f64>()?.expand_dims(1)
+    })?;
+    let counts = Array::from_buffer(xp, counts, &[3, 1]);
+    // Of each row of 997 numbers that begins with an even one, 499 are even.
+    check.same("counts in a tile", &counts, &host::build(&[3, 1], |_| 83.0 * 499.0))?;
     check.refused(
         "an axis that there is not",
         below(1.0).count_nonzero_axes(&[2], false),
