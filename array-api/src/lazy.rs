@@ -318,8 +318,9 @@ impl<B: Backend, E: Expression<B>> Lazy<E, B> {
         Ok(Array::from_buffer(&self.backend, buffer, &shape))
     }
 
-    /// [`eval`](Self::eval), and [`count_nonzero_axes`](Lazy::count_nonzero_axes) of a condition, in one pass if it has the
-    /// same shape and is counted over the last axes: what both are made of is read once.
+    /// [`eval`](Self::eval), and [`count_nonzero_axes`](Lazy::count_nonzero_axes) of a condition. If it has the same shape and is
+    /// counted over the last axes, backends may do both in one pass, which reads once what both are made of: the CPU does so
+    /// in tiles.
     ///
     /// ```
     /// # use array_api::{Array, Cpu};

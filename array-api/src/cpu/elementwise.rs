@@ -62,45 +62,29 @@ impl<T: Element, O: Unary<T, Out = T>> WithSimd for MapAssignKernel<'_, T, O> {
     }
 }
 
-struct ZipKernel<'a, T: Element, O: Binary<T>> {
+/// Takes every `STEP`th element of both operands at the same time: gathered one after another into blocks, each would wait
+/// for the processor to notice again how it is read.
+struct ZipKernel<'a, T: Element, O: Binary<T>, const STEP: usize> {
     op: O,
     a: &'a [T],
     b: &'a [T],
     out: &'a mut [O::Out],
 }
 
-impl<T: Element, O: Binary<T>> WithSimd for ZipKernel<'_, T, O> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        for ((out, &a), &b) in self.out.iter_mut().zip(self.a).zip(self.b) {
-            *out = self.op.apply(a, b);
-        }
-    }
-}
-
-/// Takes elements 0, 2, 4, and so on of both operands at the same time: gathered one after another into blocks, each
-/// would wait for the processor to notice again how it is read.
-struct ZipPairsKernel<'a, T: Element, O: Binary<T>> {
-    op: O,
-    a: &'a [T],
-    b: &'a [T],
-    out: &'a mut [O::Out],
-}
-
-impl<T: Element, O: Binary<T>> WithSimd for ZipPairsKernel<'_, T, O> {
+impl<T: Element, O: Binary<T>, const STEP: usize> WithSimd for ZipKernel<'_, T, O, STEP> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Self { op, a, b, out } = self;
-        let ((first, _), (second, _)) = (a.as_chunks::<2>(), b.as_chunks::<2>());
+        // Of chunks the compiler makes vectors, of steps it does not.
+        let ((first, _), (second, _)) = (a.as_chunks::<STEP>(), b.as_chunks::<STEP>());
         for ((out, a), b) in out.iter_mut().zip(first).zip(second) {
             *out = op.apply(a[0], b[0]);
         }
-        // At the end of a buffer the last one is none of a pair.
-        let paired = first.len().min(second.len());
-        if let Some(out) = out.get_mut(paired) {
-            *out = op.apply(a[2 * paired], b[2 * paired]);
+        // At the end of a buffer the last chunk is not whole.
+        let whole = first.len().min(second.len());
+        if let Some(out) = out.get_mut(whole) {
+            *out = op.apply(a[STEP * whole], b[STEP * whole]);
         }
     }
 }
@@ -250,14 +234,14 @@ impl Elementwise for Cpu {
             for_each_run(&layouts, range, &mut |run| {
                 let out = &mut out[run.start..run.start + run.len];
                 if let (Some(a), Some(b)) = (x.pairs(run.positions[0]), y.pairs(run.positions[1])) {
-                    dispatch(O::WIDE, ZipPairsKernel { op: *op, a, b, out });
+                    dispatch(O::WIDE, ZipKernel::<_, _, 2> { op: *op, a, b, out });
                     return;
                 }
                 let step = if x.is_direct() && y.is_direct() { run.len } else { BLOCK };
                 for (i, out) in out.chunks_mut(step).enumerate() {
                     let a = x.fetch(run.positions[0], i * step, out.len());
                     let b = y.fetch(run.positions[1], i * step, out.len());
-                    dispatch(O::WIDE, ZipKernel { op: *op, a, b, out });
+                    dispatch(O::WIDE, ZipKernel::<_, _, 1> { op: *op, a, b, out });
                 }
             });
         });
