@@ -65,6 +65,7 @@ mod display;
 mod element;
 pub mod elementwise;
 mod error;
+pub mod host;
 mod indexing;
 pub mod layout;
 pub mod lazy;

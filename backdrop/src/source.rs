@@ -9,6 +9,7 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
+use array_api::host;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -122,7 +123,7 @@ pub trait FrameSource: Sync {
     fn read_rows(&self, index: usize, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
         check_read_rows(self, index, &rows, out)?;
         let (all, columns) = self.shape();
-        let mut frame = zeros(all * columns)?;
+        let mut frame = host::zeros(all * columns)?;
         self.read(index, &mut frame)?;
         out.copy_from_slice(&frame[rows.start * columns..][..out.len()]);
         Ok(())
@@ -141,19 +142,6 @@ pub trait FrameSource: Sync {
     fn stamp(&self, index: usize) -> u64 {
         let _ = index;
         0
-    }
-}
-
-/// So many zeros.
-///
-/// # Errors
-/// [`Error::Array`] if there is no memory for them.
-pub(crate) fn zeros(count: usize) -> Result<Vec<f32>> {
-    let bytes = count.saturating_mul(size_of::<f32>());
-    // Fresh memory is zero already, and is not touched.
-    match bytemuck::allocation::try_zeroed_slice_box(count) {
-        Ok(zeros) => Ok(zeros.into_vec()),
-        Err(()) => Err(Error::out_of_memory(bytes)),
     }
 }
 
@@ -348,14 +336,6 @@ mod tests {
     fn a_source_that_says_nothing_else_can_read_all_its_frames() {
         let source = MemorySource::new(TARGET, (1, 1), vec![(info("only", 1.0), vec![0.0])]).unwrap();
         assert_eq!((source.unreadable(0), source.stamp(0)), (None, 0));
-    }
-
-    #[test]
-    fn memory_that_is_not_there_is_an_error_that_gives_the_bytes() {
-        let error = zeros(1 << 60).unwrap_err().to_string();
-        assert_eq!(error, format!("out of memory: {} bytes asked for", 1_u64 << 62));
-        assert!(zeros(usize::MAX).is_err());
-        assert_eq!(zeros(3).unwrap(), [0.0; 3]);
     }
 
     #[test]

@@ -6,8 +6,10 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use array_api::host;
+
 use crate::error::{Error, Result};
-use crate::source::{FrameSource, zeros};
+use crate::source::FrameSource;
 
 /// A batch of frames that has been read.
 pub(crate) struct Batch<P> {
@@ -119,7 +121,7 @@ fn read_frames(
             memory.resize(length, 0.0);
             memory
         }
-        None => zeros(length)?,
+        None => host::zeros(length)?,
     };
     let mut read = 0;
     for &frame in frames {

@@ -100,7 +100,7 @@ impl<T: Element> CpuBuffer<T> {
     }
 
     /// A buffer of zeros.
-    pub(super) fn zeros(len: usize) -> Result<Self> {
+    pub(crate) fn zeros(len: usize) -> Result<Self> {
         // A request that must fail is refused before the allocator aborts the program.
         let bytes = len.saturating_mul(size_of::<T>());
         if bytes > isize::MAX as usize {
@@ -129,7 +129,7 @@ impl<T: Element> CpuBuffer<T> {
     }
 
     /// The elements as a vector.
-    pub(super) fn into_vec(mut self) -> Vec<T> {
+    pub(crate) fn into_vec(mut self) -> Vec<T> {
         std::mem::take(&mut self.0)
     }
 

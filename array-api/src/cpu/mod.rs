@@ -19,6 +19,8 @@ mod sorting;
 mod sparse;
 mod spline;
 mod statistical;
+#[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "writes past the cache"))]
+pub(crate) mod swap;
 mod vectors;
 
 use rayon::prelude::*;

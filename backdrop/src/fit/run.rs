@@ -60,7 +60,7 @@ pub(super) fn run<B: Backend>(
     report.setup_time += start.elapsed();
 
     let fit = Fit { source, options, job, together: &together, survey: &survey, samples: &samples };
-    let mine = fit.second_pass(&mut fitter, &done, (&mut results, &mut log), &mut report)?;
+    let mine = fit.second_pass(xp, &mut fitter, &done, (&mut results, &mut log), &mut report)?;
     report.ranks =
         together.share(Ranks(vec![(job.ranks.rank(), mine)]))?.0.into_iter().map(|(_, r)| r).collect();
 
@@ -244,6 +244,7 @@ impl Fit<'_> {
     /// Fits the frames that are not done, window by window.
     fn second_pass<B: Backend>(
         &self,
+        xp: &B,
         fitter: &mut FrameFitter<B>,
         done: &[usize],
         (results, log): (&mut Option<Results>, &mut Option<Log>),
@@ -253,30 +254,48 @@ impl Fit<'_> {
         let mut mine = RankReport::default();
         let start = Instant::now();
         let waited = together.waited();
-        let mut mask_time = Duration::ZERO;
-        let mut dropped: Option<PixelSet> = None;
         job.progress.start("fit", survey.fitted().count());
         job.progress.advance(done.len());
-        let frames = survey.quality.len();
-        for (window, first) in (0..frames).step_by(options.mask_window).enumerate() {
-            let frames = first..frames.min(first + options.mask_window);
-            let in_window = survey.fitted().filter(|frame| frames.contains(frame));
-            let wanted: Vec<usize> = in_window.filter(|frame| done.binary_search(frame).is_err()).collect();
-            if wanted.is_empty() {
-                continue;
+        let left: Vec<usize> = survey.fitted().filter(|frame| done.binary_search(frame).is_err()).collect();
+        let (windows, batches): (Vec<usize>, Vec<&[usize]>) = self.batches(&left).into_iter().unzip();
+
+        let (rows, columns) = self.source.shape();
+        // The next batch goes to the device while the current one is fitted.
+        let upload = |batch: &[usize], pixels: Vec<f32>| match batch.len() {
+            0 => Ok(None),
+            frames => Ok(Some(Array::from_vec(xp, pixels, &[frames, rows, columns])?)),
+        };
+        // One reader keeps up with the fit.
+        let wanted = Wanted { source: self.source, rows: 0..rows, batches: &batches, readers: 1 };
+        let mut windows = windows.into_iter();
+        let (mut window, mut dropped) = (None, None);
+        let mut mask_time = Duration::ZERO;
+        let mut read_time = Duration::ZERO;
+        let mut round = Ok(Round::default());
+        for_each_batch(wanted, &mut read_time, upload, |batch| {
+            let next = windows.next();
+            if let Some(next) = next.filter(|_| next != window) {
+                let setup = Instant::now();
+                self.set_mask(fitter, next, &mut dropped, report)?;
+                mask_time += setup.elapsed();
             }
-            let setup = Instant::now();
-            let needed = survey.dropped(window, self.source, options, report);
-            if needed != dropped {
-                let keep = without(fitter.first_mask(), needed.as_ref());
-                together.agree(fitter.set_mask_on(together, &keep))?;
-                report.mask_windows += 1;
-                dropped = needed;
+            window = next;
+            if batch.frames.is_empty() && batch.unreadable.is_empty() {
+                let whole = std::mem::replace(&mut round, Ok(Round::default()));
+                let records = whole.and_then(|round| round.records(fitter, self.samples));
+                self.finish_round(records, (results, log), &mut mine)?;
+                return Ok(None);
             }
-            mask_time += setup.elapsed();
-            self.window(fitter, &wanted, (results, log), &mut mine, &mut report.read_time)?;
-        }
+            let Ok(parts) = &mut round else { return Ok(None) };
+            let added =
+                stop_if_cancelled(job.progress).and_then(|()| parts.add(fitter, batch, options.on_error));
+            added.or_else(|error| {
+                round = Err(error);
+                Ok(None)
+            })
+        })?;
         job.progress.finish();
+        report.read_time += read_time;
         report.fit_time = start.elapsed().saturating_sub(mask_time);
         report.setup_time += mask_time;
         mine.read_time = report.read_time;
@@ -285,46 +304,37 @@ impl Fit<'_> {
         Ok(mine)
     }
 
-    /// Fits frames that share a mask.
-    fn window<B: Backend>(
-        &self,
-        fitter: &FrameFitter<B>,
-        wanted: &[usize],
-        (results, log): (&mut Option<Results>, &mut Option<Log>),
-        mine: &mut RankReport,
-        read_time: &mut Duration,
-    ) -> Result<()> {
+    /// What this rank reads of some frames, in ascending order, one after another, and the mask window of each: the frames of
+    /// a round in parts, so that few are in memory at once, and at its end an empty batch.
+    fn batches<'f>(&self, frames: &'f [usize]) -> Vec<(usize, &'f [usize])> {
         let (rows, columns) = self.source.shape();
-        let xp = fitter.backend();
-        // The next batch goes to the device while the current one is fitted.
-        let upload = |batch: &[usize], pixels: Vec<f32>| match batch.len() {
-            0 => Ok(None),
-            frames => Ok(Some(Array::from_vec(xp, pixels, &[frames, rows, columns])?)),
-        };
-        // A round comes in parts, so that few frames are in memory at once, and ends with an empty batch.
-        let mut batches: Vec<&[usize]> = Vec::new();
-        for round in self.together.rounds(wanted, self.options.frames_per_batch) {
-            batches.extend(round.chunks(frames_in_memory(rows * columns)));
-            batches.push(&[]);
-        }
-        let mut round = Ok(Round::default());
-        // One reader keeps up with the fit.
-        let wanted = Wanted { source: self.source, rows: 0..rows, batches: &batches, readers: 1 };
-        for_each_batch(wanted, read_time, upload, |batch| {
-            if batch.frames.is_empty() && batch.unreadable.is_empty() {
-                let whole = std::mem::replace(&mut round, Ok(Round::default()));
-                let records = whole.and_then(|round| round.records(fitter, self.samples));
-                self.finish_round(records, (results, log), mine)?;
-                return Ok(None);
+        let window = |frame: usize| frame / self.options.mask_window;
+        let mut batches: Vec<(usize, &[usize])> = Vec::new();
+        for frames in frames.chunk_by(|&a, &b| window(a) == window(b)) {
+            for round in self.together.rounds(frames, self.options.frames_per_batch) {
+                let parts = round.chunks(frames_in_memory(rows * columns)).chain([&[][..]]);
+                batches.extend(parts.map(|part| (window(frames[0]), part)));
             }
-            let Ok(parts) = &mut round else { return Ok(None) };
-            let added = stop_if_cancelled(self.job.progress)
-                .and_then(|()| parts.add(fitter, batch, self.options.on_error));
-            added.or_else(|error| {
-                round = Err(error);
-                Ok(None)
-            })
-        })
+        }
+        batches
+    }
+
+    /// Sets the mask of a window, if it is another than that of the one before, which has `dropped` some pixels of its own.
+    fn set_mask<B: Backend>(
+        &self,
+        fitter: &mut FrameFitter<B>,
+        window: usize,
+        dropped: &mut Option<PixelSet>,
+        report: &mut FitReport,
+    ) -> Result<()> {
+        let needed = self.survey.dropped(window, self.source, self.options, report);
+        if needed != *dropped {
+            let keep = without(fitter.first_mask(), needed.as_ref());
+            self.together.agree(fitter.set_mask_on(self.together, &keep))?;
+            report.mask_windows += 1;
+            *dropped = needed;
+        }
+        Ok(())
     }
 
     /// Brings the results of a round to rank 0, which keeps them.
