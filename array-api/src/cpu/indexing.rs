@@ -1,9 +1,15 @@
 //! Indexing by arrays.
 
+use rayon::prelude::*;
+
+use super::buffer::inside_tile;
 use super::{Cpu, CpuBuffer, contiguous};
 use crate::backend::{Indexing, View};
 use crate::layout::Layout;
 use crate::{Element, Error, Numeric, Result};
+
+/// Elements that a thread takes in one go: they are anywhere in memory, and mostly waited for.
+const SHARE: usize = 4096;
 
 /// Indices along an axis of `length`, the negative ones counted from the end.
 fn resolve(indices: View<'_, i64, Cpu>, length: usize, operation: &'static str) -> Result<Vec<usize>> {
@@ -34,16 +40,15 @@ impl Indexing for Cpu {
         if out.is_empty() {
             return Ok(out);
         }
-        let offset = x.layout.offset() as isize;
-        for (o, block) in out.chunks_mut(indices.len() * inner).enumerate() {
-            let start = offset + o as isize * so;
+        let gather = |o: usize, indices: &[usize], out: &mut [T]| {
+            let start = x.layout.offset() as isize + o as isize * so;
             if inner == 1 {
-                for (&index, value) in indices.iter().zip(block) {
+                for (&index, value) in indices.iter().zip(out) {
                     *value = x.buffer[(start + index as isize * sl) as usize];
                 }
-                continue;
+                return;
             }
-            for (&index, row) in indices.iter().zip(block.chunks_mut(inner)) {
+            for (&index, row) in indices.iter().zip(out.chunks_mut(inner)) {
                 let first = start + index as isize * sl;
                 if si == 1 {
                     row.copy_from_slice(&x.buffer[first as usize..first as usize + inner]);
@@ -53,7 +58,16 @@ impl Indexing for Cpu {
                     }
                 }
             }
+        };
+        let (block, share) = (indices.len() * inner, (SHARE / inner).max(1));
+        if inside_tile() || out.len() <= SHARE {
+            out.chunks_mut(block).enumerate().for_each(|(o, out)| gather(o, &indices, out));
+            return Ok(out);
         }
+        out.par_chunks_mut(block).enumerate().for_each(|(o, out)| {
+            let parts = indices.par_chunks(share).zip(out.par_chunks_mut(share * inner));
+            parts.for_each(|(indices, out)| gather(o, indices, out));
+        });
         Ok(out)
     }
 

@@ -272,28 +272,45 @@ impl Fit<'_> {
         let mut mask_time = Duration::ZERO;
         let mut read_time = Duration::ZERO;
         let mut round = Ok(Round::default());
+        let solved = |round: Result<Round<B>>, fitter: &FrameFitter<B>| {
+            round.and_then(|round| round.records(fitter, self.samples))
+        };
+        let mut keep = |records| self.finish_round(records, (&mut *results, &mut *log), &mut mine);
+        // The round before, until its equations are solved beside the first images of this one, which leaves no thread idle.
+        let mut whole = None;
         for_each_batch(wanted, &mut read_time, upload, |batch| {
             let next = windows.next();
+            let ends = batch.frames.is_empty() && batch.unreadable.is_empty();
+            if let Some(whole) = whole.take_if(|_| ends || next != window) {
+                keep(solved(whole, fitter))?;
+            }
             if let Some(next) = next.filter(|_| next != window) {
                 let setup = Instant::now();
                 self.set_mask(fitter, next, &mut dropped, report)?;
                 mask_time += setup.elapsed();
             }
             window = next;
-            if batch.frames.is_empty() && batch.unreadable.is_empty() {
-                let whole = std::mem::replace(&mut round, Ok(Round::default()));
-                let records = whole.and_then(|round| round.records(fitter, self.samples));
-                self.finish_round(records, (results, log), &mut mine)?;
+            if ends {
+                whole = Some(std::mem::replace(&mut round, Ok(Round::default())));
                 return Ok(None);
             }
             let Ok(parts) = &mut round else { return Ok(None) };
-            let added =
-                stop_if_cancelled(job.progress).and_then(|()| parts.add(fitter, batch, options.on_error));
+            let (cancelled, fitter) = (stop_if_cancelled(job.progress), &*fitter);
+            let add = || cancelled.and_then(|()| parts.add(fitter, batch, options.on_error));
+            let added = match whole.take() {
+                Some(whole) => {
+                    let (added, records) = rayon::join(add, || solved(whole, fitter));
+                    keep(records)?;
+                    added
+                }
+                None => add(),
+            };
             added.or_else(|error| {
                 round = Err(error);
                 Ok(None)
             })
         })?;
+        whole.map_or(Ok(()), |whole| keep(solved(whole, fitter)))?;
         job.progress.finish();
         report.read_time += read_time;
         report.fit_time = start.elapsed().saturating_sub(mask_time);

@@ -257,6 +257,11 @@ fn indices(length: usize, seed: u64) -> Vec<i64> {
     host::random(&[count], Fill::Between(-(length as f64), length as f64), seed).into_iter().collect()
 }
 
+/// So many indices of an axis, some counted from its end.
+fn indices_of(length: usize, count: usize) -> Vec<i64> {
+    (0..count).map(|i| (i * i + i / 7) as i64 % (2 * length as i64) - length as i64).collect()
+}
+
 fn take<B: Backend>(xp: &B, check: &Check) -> Outcome {
     fn body<T: Value, B: Backend>(xp: &B, check: &Check) -> Outcome {
         for_all((operand::<T>(FILL), any::<u64>()), |(x, seed)| {
@@ -282,6 +287,17 @@ fn take<B: Backend>(xp: &B, check: &Check) -> Outcome {
         })
     }
     for_all_types!(body, xp, check);
+    // Many, in shares that end anywhere: single elements, short and long rows.
+    for (outer, inner, count) in [(3, 1, 5003), (2, 3, 3001), (1, 5000, 3), (4, 1100, 9)] {
+        let (length, list) = (11, indices_of(11, count));
+        let x = Array::<i32, B>::arange(xp, 0, (outer * length * inner) as i32, 1)?;
+        let found = x.reshape(&[outer, length, inner])?.take(&Array::from_slice(xp, &list)?, 1)?;
+        let expected = host::build(&[outer, count, inner], |index| {
+            let row = index[0] * length + list[index[1]].rem_euclid(length as i64) as usize;
+            (row * inner + index[2]) as i32
+        });
+        check.same("take of many", &found, &expected)?;
+    }
     let x = Array::<f64, B>::zeros(xp, &[2, 3])?;
     for index in [3, -4, i64::MAX, i64::MIN] {
         let error = Error::IndexOutOfRange { operation: "take", index, length: 3 };
