@@ -59,15 +59,22 @@ impl Indexing for Cpu {
                 }
             }
         };
-        let (block, share) = (indices.len() * inner, (SHARE / inner).max(1));
+        let block = indices.len() * inner;
+        let whole = |first: usize, out: &mut [T]| {
+            out.chunks_mut(block).enumerate().for_each(|(i, out)| gather(first + i, &indices, out));
+        };
         if inside_tile() || out.len() <= SHARE {
-            out.chunks_mut(block).enumerate().for_each(|(o, out)| gather(o, &indices, out));
-            return Ok(out);
+            whole(0, &mut out);
+        } else if block <= SHARE {
+            let blocks = SHARE / block;
+            out.par_chunks_mut(blocks * block).enumerate().for_each(|(i, out)| whole(i * blocks, out));
+        } else {
+            let share = (SHARE / inner).max(1);
+            out.par_chunks_mut(block).enumerate().for_each(|(o, out)| {
+                let parts = indices.par_chunks(share).zip(out.par_chunks_mut(share * inner));
+                parts.for_each(|(indices, out)| gather(o, indices, out));
+            });
         }
-        out.par_chunks_mut(block).enumerate().for_each(|(o, out)| {
-            let parts = indices.par_chunks(share).zip(out.par_chunks_mut(share * inner));
-            parts.for_each(|(indices, out)| gather(o, indices, out));
-        });
         Ok(out)
     }
 

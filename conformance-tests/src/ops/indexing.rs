@@ -288,7 +288,9 @@ fn take<B: Backend>(xp: &B, check: &Check) -> Outcome {
     }
     for_all_types!(body, xp, check);
     // Many, in shares that end anywhere: single elements, short and long rows.
-    for (outer, inner, count) in [(3, 1, 5003), (2, 3, 3001), (1, 5000, 3), (4, 1100, 9)] {
+    for (outer, inner, count) in
+        [(3, 1, 5003), (2, 3, 3001), (1, 5000, 3), (4, 1100, 9), (301, 1, 30), (75, 2, 41)]
+    {
         let (length, list) = (11, indices_of(11, count));
         let x = Array::<i32, B>::arange(xp, 0, (outer * length * inner) as i32, 1)?;
         let found = x.reshape(&[outer, length, inner])?.take(&Array::from_slice(xp, &list)?, 1)?;

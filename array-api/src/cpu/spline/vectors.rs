@@ -35,7 +35,7 @@ pub(super) fn store<S: Simd, const N: usize>(vectors: Vectors<S, N>, out: &mut [
 
 /// Vectors of the numbers in [`LANES`] places, in double precision.
 #[inline(always)]
-fn load_wide<S: Simd, T: Float, const N: usize>(numbers: &[T; LANES]) -> Vectors<S, N> {
+pub(super) fn load_wide<S: Simd, T: Float, const N: usize>(numbers: &[T; LANES]) -> Vectors<S, N> {
     load::<S, N>(&T::in_f64(numbers))
 }
 
