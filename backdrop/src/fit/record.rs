@@ -124,7 +124,8 @@ impl Number<4> for f32 {
 /// Numbers as bytes: first, byte by byte, the first `alike` of all numbers, compressed, behind their
 /// length; then the others of each number.
 fn pack<const N: usize>(numbers: &[impl Number<N>], alike: usize) -> Vec<u8> {
-    let mut packed = DeflateEncoder::new(vec![0; size_of::<u32>()], Compression::default());
+    // It is their frequency that is worth something: there is not much that repeats, however long it is looked for.
+    let mut packed = DeflateEncoder::new(vec![0; size_of::<u32>()], Compression::new(2));
     for byte in 0..alike {
         let bytes: Vec<u8> = numbers.iter().map(|number| number.to_bytes()[byte]).collect();
         if let Err(error) = packed.write_all(&bytes) {

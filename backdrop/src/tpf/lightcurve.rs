@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::ffi::FIRST_SCIENCE_COLUMN;
 use crate::fits::{Column, Reader, Values, Writer};
 use crate::output::write_whole;
+use crate::statistics::median;
 
 /// From the median absolute deviation of a normal distribution to its standard deviation.
 const MAD_TO_SIGMA: f64 = 1.4826;
@@ -199,15 +200,20 @@ fn write_object(fits: &mut Writer, tpf: &TargetPixelFile) -> Result<()> {
 #[must_use]
 pub fn threshold_mask(images: &Array3<f32>, threshold: f64) -> Array2<bool> {
     let median_image = images.map_axis(Axis(0), |pixel| {
-        median(pixel.iter().copied().filter(|flux| flux.is_finite()).map(f64::from).collect())
+        median_of(pixel.iter().copied().filter(|flux| flux.is_finite()).map(f64::from))
     });
     let finite: Vec<f64> = median_image.iter().copied().filter(|flux| flux.is_finite()).collect();
-    let level = median(finite.clone());
-    let deviation = median(finite.into_iter().map(|flux| (flux - level).abs()).collect());
+    let level = median_of(finite.iter().copied());
+    let deviation = median_of(finite.into_iter().map(|flux| (flux - level).abs()));
     let cut = threshold * MAD_TO_SIGMA * deviation + level;
     // False for NaN.
     let bright = median_image.mapv(|flux| flux >= cut);
     contiguous(&bright)
+}
+
+/// The median of some numbers, NaN if there are none.
+fn median_of(values: impl Iterator<Item = f64>) -> f64 {
+    median(&mut values.collect::<Vec<_>>()).unwrap_or(f64::NAN)
 }
 
 /// Of the pixels that are true, the contiguous region with the one nearest to the centre.
@@ -236,16 +242,6 @@ fn contiguous(bright: &Array2<bool>) -> Array2<bool> {
         ]);
     }
     region
-}
-
-/// The median of some numbers, NaN if there are none.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => f64::NAN,
-        count if count % 2 == 1 => values[count / 2],
-        count => (values[count / 2 - 1] + values[count / 2]) / 2.0,
-    }
 }
 
 /// The sum over an aperture of each of some images.
