@@ -42,6 +42,11 @@ impl Indexing for Cpu {
         }
         let gather = |o: usize, indices: &[usize], out: &mut [T]| {
             let start = x.layout.offset() as isize + o as isize * so;
+            if inner == 1 && sl == 1 {
+                let line = &x.buffer[start as usize..][..length];
+                indices.iter().zip(out).for_each(|(&index, value)| *value = line[index]);
+                return;
+            }
             if inner == 1 {
                 for (&index, value) in indices.iter().zip(out) {
                     *value = x.buffer[(start + index as isize * sl) as usize];

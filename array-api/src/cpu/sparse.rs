@@ -1,12 +1,15 @@
 //! Products of CSR matrices.
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::vectors::dispatch_streaming;
 use super::{Cpu, CpuBuffer, contiguous, parallel};
 use crate::backend::{CsrView, Sparse, View};
 use crate::{Float, Result};
 
 /// The entries of a row: columns and values.
+#[inline(always)]
 fn row<'a, T: Float>(a: &CsrView<'a, T, Cpu>, row: usize) -> (&'a [i32], &'a [T]) {
     let at = a.rows.start + row;
     let range = a.indptr[at] as usize..a.indptr[at + 1] as usize;
@@ -16,35 +19,84 @@ fn row<'a, T: Float>(a: &CsrView<'a, T, Cpu>, row: usize) -> (&'a [i32], &'a [T]
 /// Rows that a thread takes at a time where each is little work.
 const ROWS: usize = 64;
 
+/// Elements of a product that a thread makes at a time.
+const ELEMENTS: usize = 4096;
+
 /// `y += a x`.
-#[inline]
+#[inline(always)]
 fn add_scaled<T: Float>(y: &mut [T], a: T, x: &[T]) {
     for (y, &x) in y.iter_mut().zip(x) {
         *y += a * x;
     }
 }
 
+/// Adds some rows of `a x` to `out`, counted from the `first` one through all matrices `x`, which have `n` columns.
+struct Rows<'a, T: Float> {
+    a: &'a CsrView<'a, T, Cpu>,
+    x: &'a [T],
+    n: usize,
+    first: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Float> WithSimd for Rows<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { a, x, n, first, out } = self;
+        let rows = a.rows.len();
+        for (i, out) in (first..).zip(out.chunks_exact_mut(n)) {
+            let (indices, values) = row(a, i % rows);
+            for (&column, &value) in indices.iter().zip(values) {
+                let from = (i / rows * a.columns + column as usize) * n;
+                add_scaled(out, value, &x[from..from + n]);
+            }
+        }
+    }
+}
+
+/// Adds `a^T x` to `out` for each matrix `x`, which have `n` columns.
+struct Transposed<'a, T: Float> {
+    a: &'a CsrView<'a, T, Cpu>,
+    x: &'a [T],
+    n: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Float> WithSimd for Transposed<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { a, x, n, out } = self;
+        let matrices = x.chunks_exact(a.rows.len() * n).zip(out.chunks_exact_mut(a.columns * n));
+        for (x, out) in matrices {
+            for (r, x) in x.chunks_exact(n).enumerate() {
+                let (indices, values) = row(a, r);
+                for (&column, &value) in indices.iter().zip(values) {
+                    add_scaled(&mut out[column as usize * n..][..n], value, x);
+                }
+            }
+        }
+    }
+}
+
 impl Sparse for Cpu {
     fn csr_matmul<T: Float>(&self, a: CsrView<'_, T, Self>, x: View<'_, T, Self>) -> Result<CpuBuffer<T>> {
-        let (batch, columns, n) = (x.layout.shape()[0], a.columns, x.layout.shape()[2]);
+        let (batch, n) = (x.layout.shape()[0], x.layout.shape()[2]);
         let rows = a.rows.len();
         let x = contiguous(x);
         let mut out = CpuBuffer::zeros(batch * rows * n)?;
         if n == 0 || rows == 0 {
             return Ok(out);
         }
-        let work = |i: usize, out: &mut [T]| {
-            let (entry, r) = (i / rows, i % rows);
-            let (indices, values) = row(&a, r);
-            for (&column, &value) in indices.iter().zip(values) {
-                let from = (entry * columns + column as usize) * n;
-                add_scaled(out, value, &x[from..from + n]);
-            }
+        let work = |first: usize, out: &mut [T]| {
+            dispatch_streaming(Rows { a: &a, x: &x, n, first, out });
         };
         if parallel(out.len()) {
-            out.par_chunks_mut(n).enumerate().for_each(|(i, out)| work(i, out));
+            let rows = (ELEMENTS / n).max(1);
+            out.par_chunks_mut(rows * n).enumerate().for_each(|(i, out)| work(i * rows, out));
         } else {
-            out.chunks_mut(n).enumerate().for_each(|(i, out)| work(i, out));
+            work(0, &mut out);
         }
         Ok(out)
     }
@@ -85,16 +137,7 @@ impl Sparse for Cpu {
             return Ok(out);
         }
         let x = contiguous(x);
-        for (entry, out) in out.chunks_mut(columns * n).enumerate() {
-            for r in 0..rows {
-                let from = (entry * rows + r) * n;
-                let (indices, values) = row(&a, r);
-                for (&column, &value) in indices.iter().zip(values) {
-                    let to = column as usize * n;
-                    add_scaled(&mut out[to..to + n], value, &x[from..from + n]);
-                }
-            }
-        }
+        dispatch_streaming(Transposed { a: &a, x: &x, n, out: &mut out });
         Ok(out)
     }
 

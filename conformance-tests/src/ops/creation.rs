@@ -13,8 +13,21 @@ use crate::tolerance::LINSPACE;
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
     cases!["creation":
-        full, from_host, attributes, item, copies, reclaimed, eye, meshgrid, triangles, arange, linspace, too_large,
+        full, from_host, big_endian, attributes, item, copies, reclaimed, eye, meshgrid, triangles, arange, linspace, too_large,
     ]
+}
+
+/// Some columns of an image as it is in a file, by way of the host's memory.
+fn big_endian<B: Backend>(xp: &B, check: &Check) -> Outcome {
+    for_all((0..5_usize, 1..70_usize, any::<u64>()), |(rows, length, seed)| {
+        let image = host::random::<f32>(&[rows, length], Fill::Sprinkled(-1e3, 1e3), seed);
+        let bytes: Vec<u8> = image.iter().flat_map(|number| number.to_be_bytes()).collect();
+        let start = seed as usize % length;
+        let mut columns = array_api::host::zeros(rows * (length - start))?;
+        array_api::host::big_endian_columns(&bytes, length, start..length, &mut columns)?;
+        let found = Array::from_vec(xp, columns, &[rows, length - start])?;
+        check.same("columns of a file", &found, &image.slice(ndarray::s![.., start..]).to_owned().into_dyn())
+    })
 }
 
 fn reclaimed<B: Backend>(xp: &B, check: &Check) -> Outcome {
