@@ -78,18 +78,11 @@ fn combine<T: Float, const FUNCTIONS: usize>(
     let values: Vec<[f64; FUNCTIONS]> =
         distances.iter().map(|&s| std::array::from_fn(|j| functions.value(j, s))).collect();
     dispatch(Combine { f, width, values: &values, out });
-    for column in width - width % LANES..width {
-        for (j, out) in out.chunks_exact_mut(width).enumerate() {
-            let products = f.chunks_exact(width).zip(&values);
-            out[column] =
-                products.fold(0.0, |sum, (row, values)| Float::to_f64(row[column]).mul_add(values[j], sum));
-        }
-    }
 }
 
-/// The sums of the rows of `f` times their values of each function, a line of `out` for each, but for columns at the
-/// end that fill no vector. The columns of a row follow each other in memory, those of the next row are far away: so some
-/// rows at a time go through a stretch of columns, whose sums wait in the first-level cache for the next ones.
+/// The sums of the rows of `f` times their values of each function, a line of `out` for each. The columns of a row follow
+/// each other in memory, those of the next row are far away: so some rows at a time go through a stretch of columns, whose
+/// sums wait in the first-level cache for the next ones.
 struct Combine<'a, T, const FUNCTIONS: usize> {
     f: &'a [T],
     width: usize,
@@ -120,6 +113,13 @@ impl<T: Float, const FUNCTIONS: usize> Kernel for Combine<'_, T, FUNCTIONS> {
                 for (sums, out) in sums.iter().zip(line[columns.clone()].as_chunks_mut().0) {
                     store::<S, N>(sums[j], out);
                 }
+            }
+        }
+        for (j, line) in self.out.chunks_exact_mut(self.width).enumerate() {
+            for (column, out) in line.iter_mut().enumerate().skip(whole) {
+                let products = self.f.chunks_exact(self.width).zip(self.values);
+                *out = products
+                    .fold(0.0, |sum, (row, values)| Float::to_f64(row[column]).mul_add(values[j], sum));
             }
         }
     }
