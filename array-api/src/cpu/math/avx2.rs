@@ -4,7 +4,7 @@ use std::arch::x86_64::{__m128d, __m256, __m256d, __m256i, _CMP_EQ_OQ, _CMP_GT_O
 
 use pulp::x86::V3;
 
-use super::lanes::{Lanes, One};
+use super::lanes::{Lanes, Map, One, Two};
 use super::real::Real;
 use super::tables::Table;
 use super::tabulated::Function;
@@ -159,9 +159,16 @@ impl Lanes<f64> for V3 {
         let finite = self.avx._mm256_cmp_pd::<_CMP_LT_OQ>(x, self.all(f64::INFINITY));
         self.avx._mm256_blendv_pd(special, y, self.avx._mm256_and_pd(positive, finite))
     }
+}
 
+impl Map<f64> for V3 {
     #[inline(always)]
     fn map<F: Function>(self, function: F, x: &[f64], out: &mut [f64]) {
+        let (pairs, x) = x.as_chunks::<8>();
+        let (out_pairs, out) = out.as_chunks_mut::<8>();
+        for (out, &x) in out_pairs.iter_mut().zip(pairs) {
+            *out = pulp::cast(function.at::<f64, _>(Two(self), pulp::cast(x)));
+        }
         let (vectors, rest) = x.as_chunks::<4>();
         let (out_vectors, out_rest) = out.as_chunks_mut::<4>();
         for (out, &x) in out_vectors.iter_mut().zip(vectors) {
@@ -261,9 +268,16 @@ impl Lanes<f32> for V3 {
         let finite = self.avx._mm256_cmp_ps::<_CMP_LT_OQ>(x, self.all(f32::INFINITY));
         self.avx._mm256_blendv_ps(special, y, self.avx._mm256_and_ps(positive, finite))
     }
+}
 
+impl Map<f32> for V3 {
     #[inline(always)]
     fn map<F: Function>(self, function: F, x: &[f32], out: &mut [f32]) {
+        let (pairs, x) = x.as_chunks::<16>();
+        let (out_pairs, out) = out.as_chunks_mut::<16>();
+        for (out, &x) in out_pairs.iter_mut().zip(pairs) {
+            *out = pulp::cast(function.at::<f32, _>(Two(self), pulp::cast(x)));
+        }
         let (vectors, rest) = x.as_chunks::<8>();
         let (out_vectors, out_rest) = out.as_chunks_mut::<8>();
         for (out, &x) in out_vectors.iter_mut().zip(vectors) {

@@ -4,7 +4,7 @@ use std::arch::x86_64::{__m512, __m512d, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_ZERO};
 
 use pulp::x86::V4;
 
-use super::lanes::{Lanes, One};
+use super::lanes::{Lanes, Map, One};
 use super::real::Real;
 use super::tables::Table;
 use super::tabulated::Function;
@@ -77,7 +77,9 @@ impl Lanes<f64> for V4 {
         let choice = self.avx512f._mm512_set1_epi32(SPECIAL_VALUES);
         self.avx512f._mm512_fixupimm_pd::<0>(y, x, choice)
     }
+}
 
+impl Map<f64> for V4 {
     #[inline(always)]
     fn map<F: Function>(self, function: F, x: &[f64], out: &mut [f64]) {
         let (vectors, rest) = x.as_chunks::<8>();
@@ -150,7 +152,9 @@ impl Lanes<f32> for V4 {
         let choice = self.avx512f._mm512_set1_epi32(SPECIAL_VALUES);
         self.avx512f._mm512_fixupimm_ps::<0>(y, x, choice)
     }
+}
 
+impl Map<f32> for V4 {
     #[inline(always)]
     fn map<F: Function>(self, function: F, x: &[f32], out: &mut [f32]) {
         let (vectors, rest) = x.as_chunks::<16>();

@@ -39,6 +39,10 @@ pub trait Lanes<T>: Copy {
     fn scale(self, x: Self::Vector, w: Self::Vector) -> Self::Vector;
     /// `y`, the logarithm of a positive finite `x`, or what the logarithm of any other `x` is.
     fn with_special_values(self, x: Self::Vector, y: Self::Vector) -> Self::Vector;
+}
+
+/// Vectors that numbers in memory can be taken in.
+pub trait Map<T>: Copy {
     /// Writes the function of each of `x` to `out`.
     fn map<F: Function>(self, function: F, x: &[T], out: &mut [T]);
 }
@@ -108,7 +112,9 @@ impl<T: Tables> Lanes<T> for One {
         let special = if x < T::zero() { -T::nan() } else { special };
         if (x > T::zero()) & (x < T::infinity()) { y } else { special }
     }
+}
 
+impl<T: Tables> Map<T> for One {
     #[inline(always)]
     fn map<F: Function>(self, function: F, x: &[T], out: &mut [T]) {
         for (out, &x) in out.iter_mut().zip(x) {
@@ -117,7 +123,81 @@ impl<T: Tables> Lanes<T> for One {
     }
 }
 
-/// [`Lanes::map`], to be compiled for an instruction set.
+/// Two vectors at a time, for processors with too few registers to keep all constants in: each is loaded once for both.
+#[derive(Clone, Copy, Debug)]
+pub struct Two<L>(pub L);
+
+impl<T: Copy, L: Lanes<T>> Lanes<T> for Two<L> {
+    type Vector = [L::Vector; 2];
+
+    #[inline(always)]
+    fn all(self, x: T) -> Self::Vector {
+        [self.0.all(x); 2]
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        [self.0.add(a[0], b[0]), self.0.add(a[1], b[1])]
+    }
+
+    #[inline(always)]
+    fn subtract(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        [self.0.subtract(a[0], b[0]), self.0.subtract(a[1], b[1])]
+    }
+
+    #[inline(always)]
+    fn multiply(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        [self.0.multiply(a[0], b[0]), self.0.multiply(a[1], b[1])]
+    }
+
+    #[inline(always)]
+    fn multiply_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector {
+        [self.0.multiply_add(a[0], b[0], c[0]), self.0.multiply_add(a[1], b[1], c[1])]
+    }
+
+    #[inline(always)]
+    fn clamp(self, x: Self::Vector, lowest: T, highest: T) -> Self::Vector {
+        [self.0.clamp(x[0], lowest, highest), self.0.clamp(x[1], lowest, highest)]
+    }
+
+    #[inline(always)]
+    fn entries<const N: usize>(self, table: &Table<T, N>, index: Self::Vector) -> [Self::Vector; N] {
+        let (first, second) = (self.0.entries(table, index[0]), self.0.entries(table, index[1]));
+        let mut entries = [index; N];
+        for (entry, both) in entries.iter_mut().zip(first.into_iter().zip(second)) {
+            *entry = both.into();
+        }
+        entries
+    }
+
+    #[inline(always)]
+    fn split(self, x: Self::Vector) -> (Self::Vector, Self::Vector, Self::Vector) {
+        both(self.0.split(x[0]), self.0.split(x[1]))
+    }
+
+    #[inline(always)]
+    fn split_normal(self, x: Self::Vector) -> Option<(Self::Vector, Self::Vector, Self::Vector)> {
+        Some(both(self.0.split_normal(x[0])?, self.0.split_normal(x[1])?))
+    }
+
+    #[inline(always)]
+    fn scale(self, x: Self::Vector, w: Self::Vector) -> Self::Vector {
+        [self.0.scale(x[0], w[0]), self.0.scale(x[1], w[1])]
+    }
+
+    #[inline(always)]
+    fn with_special_values(self, x: Self::Vector, y: Self::Vector) -> Self::Vector {
+        [self.0.with_special_values(x[0], y[0]), self.0.with_special_values(x[1], y[1])]
+    }
+}
+
+/// Two of each.
+#[inline(always)]
+fn both<V>(first: (V, V, V), second: (V, V, V)) -> ([V; 2], [V; 2], [V; 2]) {
+    ([first.0, second.0], [first.1, second.1], [first.2, second.2])
+}
+
+/// [`Map::map`], to be compiled for an instruction set.
 pub struct Kernel<'a, T, L, F> {
     pub lanes: L,
     pub function: F,
@@ -125,7 +205,7 @@ pub struct Kernel<'a, T, L, F> {
     pub out: &'a mut [T],
 }
 
-impl<T, L: Lanes<T>, F: Function> WithSimd for Kernel<'_, T, L, F> {
+impl<T, L: Map<T>, F: Function> WithSimd for Kernel<'_, T, L, F> {
     type Output = ();
 
     #[inline(always)]

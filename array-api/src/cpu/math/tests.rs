@@ -386,11 +386,11 @@ fn arguments<T: Tested>() -> Vec<T> {
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn tables_give_the_same_bits_on_every_instruction_set() {
-    use super::lanes::{Kernel, Lanes, One};
+    use super::lanes::{Kernel, Lanes, Map, One};
     use super::tabulated;
     use pulp::x86::{V3, V4};
 
-    fn check_lanes<T: Tested, L: Lanes<T> + Simd>(lanes: L, function: impl tabulated::Function) {
+    fn check_lanes<T: Tested, L: Lanes<T> + Map<T> + Simd>(lanes: L, function: impl tabulated::Function) {
         let x = arguments::<T>();
         for length in (0..40).chain([x.len()]) {
             // The last ones, so that short lengths are not always the same numbers.
@@ -443,8 +443,9 @@ fn many_at_once_give_what_each_gives() {
             let smallest = T::min_positive_value();
             let edges = [smallest, smallest / T::literal(2.0), -smallest, T::max_value(), -T::max_value()];
             for &special in special.iter().chain(&edges) {
-                for place in 0..16 {
-                    let mut x: Vec<T> = (0..16).map(|i| T::literal(0.3 * f64::from(i) + 0.1)).collect();
+                // Pairs of vectors, a vector, and single numbers.
+                for place in 0..28 {
+                    let mut x: Vec<T> = (0..28).map(|i| T::literal(0.3 * f64::from(i) + 0.1)).collect();
                     x[place] = special;
                     let mut out = vec![T::zero(); x.len()];
                     all(&x, &mut out);
