@@ -277,8 +277,9 @@ pub trait Linalg: Storage {
         accumulate: bool,
     ) -> Result<()>;
 
-    /// Lower Cholesky factors, zero above the diagonal; only the lower triangle of `a` is read.
-    fn cholesky<T: Float>(&self, a: View<'_, T, Self>) -> Result<Self::Buffer<T>>;
+    /// Overwrites `count` matrices of `n` rows, with which `a` begins, row-major and one after another, by their lower
+    /// Cholesky factors, zero above the diagonal; only the lower triangles are read.
+    fn cholesky<T: Float>(&self, a: &mut Self::Buffer<T>, count: usize, n: usize) -> Result<()>;
 
     /// Solves `a x = b` with a triangular `a`, of which only that triangle is read.
     fn solve_triangular<T: Float>(

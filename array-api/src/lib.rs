@@ -50,6 +50,7 @@
 //! | `a @ b`, `a.T` | `a.matmul(&b)?`, `a.matrix_transpose()?` |
 //! | `a.astype(np.float32)` | `a.astype::<f32>()?` |
 //! | `scipy.linalg.cho_factor(a)`, `cho_solve` | `linalg::cho_factor(&a)?`, `factor.solve(&b)?` |
+//! | `scipy.linalg.cho_factor(a, overwrite_a=True)` | `linalg::cho_factor_overwrite(a)?` |
 //! | `scipy.sparse.csr_array` | [`Csr`] |
 //! | `scipy.interpolate.BSpline` | [`BSplineBasis`] |
 

@@ -154,9 +154,20 @@ pub mod linalg {
     /// # Errors
     /// [`Error::NotPositiveDefinite`] with the matrix in the stack and the pivot.
     pub fn cholesky<T: Float, B: Backend>(a: &Array<T, B>) -> Result<Array<T, B>> {
-        let (batch, _) = square_shape(a.shape(), "cholesky")?;
-        let buffer = a.backend().cholesky(a.as_batch(batch)?.view())?;
-        Ok(Array::from_buffer(a.backend(), buffer, a.shape()))
+        square_shape(a.shape(), "cholesky")?;
+        factor(a.copy()?)
+    }
+
+    /// [`cholesky`] of matrices in the memory that they lie in, if nothing else has a part in it.
+    fn factor<T: Float, B: Backend>(mut a: Array<T, B>) -> Result<Array<T, B>> {
+        let (batch, n) = square_shape(a.shape(), "cholesky")?;
+        let count = batch.iter().product();
+        if !a.layout().is_contiguous() || a.layout().offset() != 0 {
+            a = a.copy()?;
+        }
+        let backend = a.backend().clone();
+        backend.cholesky(a.unique()?.0, count, n)?;
+        Ok(a)
     }
 
     /// A Cholesky factor kept for many right-hand sides, as SciPy's `cho_factor` makes it.
@@ -181,6 +192,24 @@ pub mod linalg {
     /// [`CholeskyFactor::solve`].
     pub fn cho_factor<T: Float, B: Backend>(a: &Array<T, B>) -> Result<CholeskyFactor<T, B>> {
         Ok(CholeskyFactor { lower: cholesky(a)? })
+    }
+
+    /// As [`cho_factor`] with SciPy's `overwrite_a=True`: the factor takes the memory of a matrix that is no longer needed,
+    /// without a copy, if no other array shares it. After an error the matrix is lost.
+    ///
+    /// ```
+    /// use array_api::{Array, Cpu, linalg};
+    ///
+    /// let xp = Cpu::new();
+    /// let a = Array::from_vec(&xp, vec![4.0, 2.0, 2.0, 5.0], &[2, 2])?;
+    /// assert_eq!(linalg::cho_factor_overwrite(a)?.lower().to_vec()?, [2.0, 0.0, 1.0, 2.0]);
+    /// # Ok::<(), array_api::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`cholesky`].
+    pub fn cho_factor_overwrite<T: Float, B: Backend>(a: Array<T, B>) -> Result<CholeskyFactor<T, B>> {
+        Ok(CholeskyFactor { lower: factor(a)? })
     }
 
     impl<T: Float, B: Backend> CholeskyFactor<T, B> {

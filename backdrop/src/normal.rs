@@ -5,7 +5,7 @@
 //! `sigma_f` enters to the first power: that is the convention of the existing data products. The
 //! matrix on the left depends on the mask and not on the frame, so it is factored once.
 
-use array_api::linalg::{CholeskyFactor, cho_factor};
+use array_api::linalg::{CholeskyFactor, cho_factor_overwrite};
 use array_api::{Array, Backend};
 
 use crate::design::{Block, DesignMatrix};
@@ -40,7 +40,9 @@ impl<B: Backend> NormalEquations<B> {
         drop(gram);
         let diagonal: Vec<i64> = (0..n).map(|i| (i * (n + 1)) as i64).collect();
         left.scatter_add(&Array::from_slice(xp, &diagonal)?, &precision, 0)?;
-        let factor = cho_factor(&left.reshape(&[n, n])?).map_err(|error| match error {
+        let square = left.reshape(&[n, n])?;
+        drop(left);
+        let factor = cho_factor_overwrite(square).map_err(|error| match error {
             array_api::Error::NotPositiveDefinite { pivot, .. } => not_positive_definite(name, matrix, pivot),
             other => other.into(),
         })?;

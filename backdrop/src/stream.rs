@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -46,9 +46,8 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// Reads frames batch by batch, of each frame some rows, and hands to `work`, in order, what
-/// `prepare` makes of the frames and their pixels, (frames, rows, columns) in row-major order, in a
-/// thread that reads. At most one batch more than there are readers is in memory, and
-/// memory that `work` gives back is used again. The time spent in reading is added to `read_time`.
+/// `prepare` makes of the frames and their pixels, as [`read_ahead`] does. The time spent in reading is added to
+/// `read_time`.
 ///
 /// # Errors
 /// The first error of `work`, after which nothing more is read.
@@ -56,8 +55,22 @@ pub(crate) fn for_each_batch<P: Send>(
     wanted: Wanted<'_>,
     read_time: &mut Duration,
     prepare: impl Fn(&[usize], Vec<f32>) -> Result<P> + Sync,
-    mut work: impl FnMut(Batch<P>) -> Result<Option<Vec<f32>>>,
+    work: impl FnMut(Batch<P>) -> Result<Option<Vec<f32>>>,
 ) -> Result<()> {
+    read_ahead(wanted, prepare, |batches| batches.for_each(read_time, work))
+}
+
+/// Begins to read frames batch by batch, of each frame some rows, and calls `consume`, which takes the batches when it is
+/// ready for them. `prepare` makes something of the frames and their pixels, (frames, rows, columns) in row-major order,
+/// in a thread that reads. At most one batch more than there are readers is in memory.
+///
+/// # Errors
+/// Those of `consume`, after which nothing more is read.
+pub(crate) fn read_ahead<P: Send, R>(
+    wanted: Wanted<'_>,
+    prepare: impl Fn(&[usize], Vec<f32>) -> Result<P> + Sync,
+    consume: impl FnOnce(Batches<'_, P>) -> Result<R>,
+) -> Result<R> {
     let Wanted { source, rows, batches, readers } = wanted;
     let spare = Mutex::new(VecDeque::new());
     let read = |batch: &[usize]| {
@@ -89,16 +102,39 @@ pub(crate) fn for_each_batch<P: Send>(
                 receiver
             })
             .collect();
-        for receiver in receivers.iter().cycle().take(batches.len()) {
+        consume(Batches { receivers, count: batches.len(), spare: &spare })
+    })
+}
+
+/// Batches that are being read.
+pub(crate) struct Batches<'a, P> {
+    /// Where each reader's come from.
+    receivers: Vec<Receiver<(Batch<P>, Duration)>>,
+    count: usize,
+    spare: &'a Mutex<VecDeque<Vec<f32>>>,
+}
+
+impl<P> Batches<'_, P> {
+    /// Hands all batches to `work`, in order; memory that it gives back is used again. The time spent in reading is added to
+    /// `read_time`.
+    ///
+    /// # Errors
+    /// The first error of `work`.
+    pub(crate) fn for_each(
+        self,
+        read_time: &mut Duration,
+        mut work: impl FnMut(Batch<P>) -> Result<Option<Vec<f32>>>,
+    ) -> Result<()> {
+        for receiver in self.receivers.iter().cycle().take(self.count) {
             // A reader that panics lets the scope panic.
             let Ok((batch, time)) = receiver.recv() else { break };
             *read_time += time;
             if let Some(memory) = work(batch)? {
-                locked(&spare).push_back(memory);
+                locked(self.spare).push_back(memory);
             }
         }
         Ok(())
-    })
+    }
 }
 
 /// The memory that is free, whatever came of a thread that held it.
@@ -215,6 +251,33 @@ mod tests {
         .unwrap();
         let first = [[0.0; 6], [1.0; 6]].concat();
         assert_eq!(seen, [(vec![0, 1], vec![8, 9], first), (vec![2], vec![], vec![2.0; 6])]);
+    }
+
+    #[test]
+    fn reading_begins_before_the_first_batch_is_taken() {
+        let source = source(3);
+        let batches: [&[usize]; 3] = [&[0], &[1], &[2]];
+        let (read, is_read) = std::sync::mpsc::channel();
+        let prepare = |batch: &[usize], pixels: Vec<f32>| {
+            // Nobody listens any more once the last one is taken.
+            let _ = read.send(batch.to_vec());
+            Ok(pixels)
+        };
+        let mut time = Duration::ZERO;
+        let found = read_ahead(wanted(&source, 2, &batches, 1), prepare, |batches| {
+            let early = is_read.recv_timeout(Duration::from_secs(60)).expect("a batch that is read ahead");
+            let mut seen = vec![early];
+            batches.for_each(&mut time, |batch| {
+                seen.push(batch.frames);
+                Ok(None)
+            })?;
+            Ok(seen)
+        });
+        assert_eq!(found.unwrap(), [[0], [0], [1], [2]]);
+        // Who wants no batch ends it.
+        let ready = |_: &[usize], pixels: Vec<f32>| Ok(pixels);
+        let refused = read_ahead(wanted(&source, 2, &batches, 2), ready, |_| Err::<(), _>(Error::Cancelled));
+        assert!(matches!(refused, Err(Error::Cancelled)));
     }
 
     #[test]

@@ -275,11 +275,8 @@ impl Linalg for Cpu {
         })
     }
 
-    fn cholesky<T: Float>(&self, a: View<'_, T, Self>) -> Result<CpuBuffer<T>> {
-        let (count, n) = (a.layout.shape()[0], a.layout.shape()[1]);
-        let mut out = copied(a)?;
-        each_matrix(&mut out, n * n, count, |batch, data| factor_in_place(data, n, batch))?;
-        Ok(out)
+    fn cholesky<T: Float>(&self, a: &mut CpuBuffer<T>, count: usize, n: usize) -> Result<()> {
+        each_matrix(a, n * n, count, |batch, data| factor_in_place(data, n, batch))
     }
 
     fn solve_triangular<T: Float>(

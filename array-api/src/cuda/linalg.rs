@@ -247,14 +247,13 @@ impl Linalg for Cuda {
         blas::gemm::<T>(&self.0, &product)
     }
 
-    fn cholesky<T: Float>(&self, a: View<'_, T, Self>) -> Result<CudaBuffer<T>> {
-        let [count, n, _] = axes(a.layout);
-        let mut out = self.gather(a)?;
-        if out.len() == 0 {
-            return Ok(out);
+    fn cholesky<T: Float>(&self, a: &mut CudaBuffer<T>, count: usize, n: usize) -> Result<()> {
+        let len = count * n * n;
+        if len == 0 {
+            return Ok(());
         }
         let mut info = CudaBuffer::<i32>::zeros(&self.0, count)?;
-        let address = out.address_mut(&self.0, 0)?;
+        let address = a.address_mut(&self.0, 0)?;
         let mut square = Square {
             operation: "cholesky",
             n,
@@ -269,12 +268,12 @@ impl Linalg for Cuda {
         } else {
             blas::potrf::<T>(&self.0, &square)?;
         }
-        let arguments = Arguments::default().value(address).value(n).value(out.len());
-        self.for_each::<Dense<T>>(source::<T>, "clear_above", out.len(), arguments)?;
+        let arguments = Arguments::default().value(address).value(n).value(len);
+        self.for_each::<Dense<T>>(source::<T>, "clear_above", len, arguments)?;
         // The library's word is not enough: it need not take NaN for a bad pivot.
-        match self.bad_pivot(&out, &diagonals(n, count), Some(&info), Bad::NotPositive)? {
+        match self.bad_pivot(a, &diagonals(n, count), Some(&info), Bad::NotPositive)? {
             Some((batch, pivot)) => Err(Error::NotPositiveDefinite { batch, pivot }),
-            None => Ok(out),
+            None => Ok(()),
         }
     }
 

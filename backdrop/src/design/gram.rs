@@ -34,7 +34,8 @@ pub(super) fn pairs<B: Backend>(matrix: &DesignMatrix<B>) -> Vec<Pair<'_, B>> {
     pairs.map(|(first, second)| [blocks[first].clone(), blocks[second].clone()]).collect()
 }
 
-/// The part of the Gram matrix that belongs to a pair of blocks.
+/// The numbers of the Gram matrix that belong to a pair of blocks: all of them, or of two Kronecker products those of
+/// functions that overlap, a row for each pair of their row functions and a column for each pair of their column functions.
 pub(super) fn part<B: Backend>(
     [(_, left), (_, right)]: &Pair<B>,
     weights: &Array<f64, B>,
@@ -49,6 +50,17 @@ pub(super) fn part<B: Backend>(
     }
 }
 
+/// The shape of a [`part`].
+pub(super) fn part_shape<B: Backend>([(left, a), (right, b)]: &Pair<B>) -> Result<[usize; 2]> {
+    match (a, b) {
+        (Operator::Kronecker(a), Operator::Kronecker(b)) => Ok([
+            overlaps(&a.row.matrix, &b.row.matrix)?.len(),
+            overlaps(&a.column.matrix, &b.column.matrix)?.len(),
+        ]),
+        _ => Ok([left.len(), right.len()]),
+    }
+}
+
 /// The Gram matrix from what `part` gives for each of the [`pairs`].
 pub(super) fn gram<B: Backend>(
     matrix: &DesignMatrix<B>,
@@ -58,13 +70,53 @@ pub(super) fn gram<B: Backend>(
     let mut gram = Array::zeros(matrix.backend(), &[n, n])?;
     for pair in &pairs(matrix) {
         let part = part(pair)?;
-        let [(left, _), (right, _)] = pair;
+        let [(left, a), (right, b)] = pair;
+        if let (Operator::Kronecker(a), Operator::Kronecker(b)) = (a, b) {
+            gram = with_overlaps(gram, [(left.start, a), (right.start, b)], &part)?;
+            continue;
+        }
         if left != right {
             gram.assign(s![right.clone(), left.clone()], &part.matrix_transpose()?)?;
         }
         gram.assign(s![left.clone(), right.clone()], &part)?;
     }
     Ok(gram)
+}
+
+/// The pairs of functions that overlap, given their values.
+fn overlaps<B: Backend>(a: &Csr<f64, B>, b: &Csr<f64, B>) -> Result<Vec<(usize, usize)>> {
+    Ok(a.row_pair_products(b)?.1)
+}
+
+/// Puts the [`part`] of two Kronecker products, whose columns begin at some number, in its places.
+fn with_overlaps<B: Backend>(
+    gram: Array<f64, B>,
+    [(left, a), (right, b)]: [(usize, &Kronecker<B>); 2],
+    part: &Array<f64, B>,
+) -> Result<Array<f64, B>> {
+    let n = gram.shape()[0];
+    let rows = overlaps(&a.row.matrix, &b.row.matrix)?;
+    let columns = overlaps(&a.column.matrix, &b.column.matrix)?;
+    let ((_, a_columns), (_, b_columns)) = (a.functions(), b.functions());
+    let mut places = Vec::with_capacity(rows.len() * columns.len());
+    for &(i, k) in &rows {
+        for &(j, l) in &columns {
+            places.push([left + i * a_columns + j, right + k * b_columns + l]);
+        }
+    }
+    let (xp, values) = (gram.backend().clone(), part.flatten()?);
+    let mut flat = gram.reshape(&[n * n])?;
+    // Changed in place: nobody else has it.
+    drop(gram);
+    let mut add = |place: &dyn Fn([usize; 2]) -> usize| {
+        let places: Vec<i64> = places.iter().map(|&at| place(at) as i64).collect();
+        flat.scatter_add(&Array::from_slice(&xp, &places)?, &values, 0)
+    };
+    add(&|[row, column]| row * n + column)?;
+    if left != right {
+        add(&|[row, column]| column * n + row)?;
+    }
+    Ok(flat.reshape(&[n, n])?)
 }
 
 /// Checks that weights are those of the pixels of a window.
@@ -79,28 +131,15 @@ pub(super) fn check<B: Backend>(matrix: &DesignMatrix<B>, weights: &Array<f64, B
     )))
 }
 
-/// `P_row^T S P_col`, put in its places.
+/// `P_row^T S P_col`.
 fn two_kroneckers<B: Backend>(
     a: &Kronecker<B>,
     b: &Kronecker<B>,
     weights: &Array<f64, B>,
 ) -> Result<Array<f64, B>> {
-    let (row_products, row_pairs) = a.row.matrix.row_pair_products(&b.row.matrix)?;
-    let (column_products, column_pairs) = a.column.matrix.row_pair_products(&b.column.matrix)?;
-    let ((a_rows, a_columns), (b_rows, b_columns)) = (a.functions(), b.functions());
-    let shape = [a_rows * a_columns, b_rows * b_columns];
-    let summed = sum_columns(&column_products, weights)?;
-    let banded = row_products.transposed_matmul(&summed)?;
-    let mut places = Vec::with_capacity(row_pairs.len() * column_pairs.len());
-    for &(i, k) in &row_pairs {
-        for &(j, l) in &column_pairs {
-            places.push(((i * a_columns + j) * shape[1] + k * b_columns + l) as i64);
-        }
-    }
-    let xp = weights.backend();
-    let mut dense = Array::zeros(xp, &[shape[0] * shape[1]])?;
-    dense.scatter_add(&Array::from_slice(xp, &places)?, &banded.flatten()?, 0)?;
-    Ok(dense.reshape(&shape)?)
+    let (row_products, _) = a.row.matrix.row_pair_products(&b.row.matrix)?;
+    let (column_products, _) = a.column.matrix.row_pair_products(&b.column.matrix)?;
+    Ok(row_products.transposed_matmul(&sum_columns(&column_products, weights)?)?)
 }
 
 /// `S P_col`, in tiles of rows.

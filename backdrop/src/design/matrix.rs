@@ -251,9 +251,8 @@ impl<B: Backend> DesignMatrix<B> {
     }
 
     /// How many numbers one of these parts has.
-    pub(crate) fn gram_part_len(&self, index: usize) -> usize {
-        let [(left, _), (right, _)] = &gram::pairs(self)[index];
-        left.len() * right.len()
+    pub(crate) fn gram_part_len(&self, index: usize) -> Result<usize> {
+        Ok(gram::part_shape(&gram::pairs(self)[index])?.iter().product())
     }
 
     /// The numbers in one of these parts.
@@ -264,9 +263,9 @@ impl<B: Backend> DesignMatrix<B> {
 
     /// The Gram matrix of its parts.
     pub(crate) fn gram_of_parts(&self, mut parts: impl Iterator<Item = Vec<f64>>) -> Result<Array<f64, B>> {
-        gram::gram(self, |[(left, _), (right, _)]| {
+        gram::gram(self, |pair| {
             let part = parts.next().unwrap_or_default();
-            Ok(Array::from_vec(&self.backend, part, &[left.len(), right.len()])?)
+            Ok(Array::from_vec(&self.backend, part, &gram::part_shape(pair)?)?)
         })
     }
 

@@ -398,7 +398,7 @@ fn grams<B: Backend>(
     for (index, (design, part)) in
         (0..size).flat_map(|rank| parts.iter().enumerate().skip(rank).step_by(size))
     {
-        let bytes = [a1, a2][*design].gram_part_len(*part) * size_of::<f64>();
+        let bytes = [a1, a2][*design].gram_part_len(*part)? * size_of::<f64>();
         let (part, others) = rest.split_at(bytes.min(rest.len()));
         found[index] = bytemuck::pod_collect_to_vec(part);
         rest = others;

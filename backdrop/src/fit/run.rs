@@ -25,7 +25,7 @@ use crate::mask::Masks;
 use crate::output::dir_of;
 use crate::progress::Progress;
 use crate::source::{FrameSource, OnError};
-use crate::stream::{Batch, Wanted, for_each_batch};
+use crate::stream::{Batch, Batches, Wanted, read_ahead};
 
 pub(super) fn run<B: Backend>(
     xp: &B,
@@ -55,12 +55,20 @@ pub(super) fn run<B: Backend>(
     let done = done_before(&together, &mut results, &mut log)?;
     report.resumed = done.len();
 
-    let start = Instant::now();
-    let mut fitter = fitter(xp, source, options, &together, (&survey, &masks, &samples), &mut report)?;
-    report.setup_time += start.elapsed();
-
     let fit = Fit { source, options, job, together: &together, survey: &survey, samples: &samples };
-    let mine = fit.second_pass(xp, &mut fitter, &done, (&mut results, &mut log), &mut report)?;
+    // The first frames are read while the equations are set up.
+    let (fitter, mine) = fit.read_ahead(xp, &done, |windows, batches| {
+        let start = Instant::now();
+        let parts = (&survey, &masks, &samples);
+        let mut fitter = fitter(xp, source, options, &together, parts, &mut report)?;
+        report.setup_time += start.elapsed();
+        job.progress.start("fit", survey.fitted().count());
+        job.progress.advance(done.len());
+        let results = (&mut results, &mut log);
+        let mine = fit.second_pass(&mut fitter, (windows, batches), results, &mut report)?;
+        job.progress.finish();
+        Ok((fitter, mine))
+    })?;
     report.ranks =
         together.share(Ranks(vec![(job.ranks.rank(), mine)]))?.0.into_iter().map(|(_, r)| r).collect();
 
@@ -240,25 +248,20 @@ struct Fit<'a> {
     samples: &'a SamplePixels,
 }
 
+/// Images of a batch, unless it is empty.
+type Images<B> = Option<Array<f32, B>>;
+
 impl Fit<'_> {
-    /// Fits the frames that are not done, window by window.
-    fn second_pass<B: Backend>(
+    /// Begins to read the frames that are not done, and calls `consume` with the batches and the mask window of each.
+    fn read_ahead<B: Backend, R>(
         &self,
         xp: &B,
-        fitter: &mut FrameFitter<B>,
         done: &[usize],
-        (results, log): (&mut Option<Results>, &mut Option<Log>),
-        report: &mut FitReport,
-    ) -> Result<RankReport> {
-        let Self { options, job, together, survey, .. } = self;
-        let mut mine = RankReport::default();
-        let start = Instant::now();
-        let waited = together.waited();
-        job.progress.start("fit", survey.fitted().count());
-        job.progress.advance(done.len());
-        let left: Vec<usize> = survey.fitted().filter(|frame| done.binary_search(frame).is_err()).collect();
+        consume: impl FnOnce(Vec<usize>, Batches<'_, Images<B>>) -> Result<R>,
+    ) -> Result<R> {
+        let is_left = |frame: &usize| done.binary_search(frame).is_err();
+        let left: Vec<usize> = self.survey.fitted().filter(is_left).collect();
         let (windows, batches): (Vec<usize>, Vec<&[usize]>) = self.batches(&left).into_iter().unzip();
-
         let (rows, columns) = self.source.shape();
         // The next batch goes to the device while the current one is fitted.
         let upload = |batch: &[usize], pixels: Vec<f32>| match batch.len() {
@@ -267,18 +270,31 @@ impl Fit<'_> {
         };
         // One reader keeps up with the fit.
         let wanted = Wanted { source: self.source, rows: 0..rows, batches: &batches, readers: 1 };
+        read_ahead(wanted, upload, |batches| consume(windows, batches))
+    }
+
+    /// Fits frames, window by window.
+    fn second_pass<B: Backend>(
+        &self,
+        fitter: &mut FrameFitter<B>,
+        (windows, batches): (Vec<usize>, Batches<'_, Images<B>>),
+        (results, log): (&mut Option<Results>, &mut Option<Log>),
+        report: &mut FitReport,
+    ) -> Result<RankReport> {
+        let Self { options, job, together, .. } = self;
+        let mut mine = RankReport::default();
+        let start = Instant::now();
+        let waited = together.waited();
         let mut windows = windows.into_iter();
         let (mut window, mut dropped) = (None, None);
         let mut mask_time = Duration::ZERO;
         let mut read_time = Duration::ZERO;
         let mut round = Ok(Round::default());
-        let solved = |round: Result<Round<B>>, fitter: &FrameFitter<B>| {
-            round.and_then(|round| round.records(fitter, self.samples))
-        };
+        let solved = |round: Round<B>, fitter: &FrameFitter<B>| round.records(fitter, self.samples);
         let mut keep = |records| self.finish_round(records, (&mut *results, &mut *log), &mut mine);
         // The round before, until its equations are solved beside the first images of this one, which leaves no thread idle.
         let mut whole = None;
-        for_each_batch(wanted, &mut read_time, upload, |batch| {
+        batches.for_each(&mut read_time, |batch| {
             let next = windows.next();
             let ends = batch.frames.is_empty() && batch.unreadable.is_empty();
             if let Some(whole) = whole.take_if(|_| ends || next != window) {
@@ -291,7 +307,10 @@ impl Fit<'_> {
             }
             window = next;
             if ends {
-                whole = Some(std::mem::replace(&mut round, Ok(Round::default())));
+                match std::mem::replace(&mut round, Ok(Round::default())) {
+                    Ok(round) => whole = Some(round),
+                    Err(error) => keep(Err(error))?,
+                }
                 return Ok(None);
             }
             let Ok(parts) = &mut round else { return Ok(None) };
@@ -311,7 +330,6 @@ impl Fit<'_> {
             })
         })?;
         whole.map_or(Ok(()), |whole| keep(solved(whole, fitter)))?;
-        job.progress.finish();
         report.read_time += read_time;
         report.fit_time = start.elapsed().saturating_sub(mask_time);
         report.setup_time += mask_time;

@@ -105,8 +105,8 @@ const CONCLUSION: &str = "
 ## Beyond the standard
 
 `median`, `nan_to_num`, `exp2`, `exp10`; `compress`, `compress_axis`, `scatter_add`; `linalg::cho_factor`,
-`linalg::cholesky_solve`, `linalg::solve_triangular`, `matmul_add_assign`; sparse matrices (`Csr`), splines
-(`BSplineBasis`, `PiecewisePolynomials`, `SplineOperator`) and tiles (`backend::Storage`).
+`linalg::cho_factor_overwrite`, `linalg::cholesky_solve`, `linalg::solve_triangular`, `matmul_add_assign`; sparse
+matrices (`Csr`), splines (`BSplineBasis`, `PiecewisePolynomials`, `SplineOperator`) and tiles (`backend::Storage`).
 ";
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Cholesky factorization, determinants and inverses.
 
-use array_api::linalg;
+use array_api::{linalg, s};
 use ndarray::Array2;
 use proptest::prelude::{Strategy, any};
 
@@ -55,7 +55,20 @@ fn cholesky<B: Backend>(xp: &B, check: &Check) -> Outcome {
             // Stored by columns.
             let columns = host::upload(xp, &host::transpose(&given))?.matrix_transpose()?;
             hold(check, &linalg::cholesky(&columns)?, &wide)?;
-            hold(check, linalg::cho_factor(&columns)?.lower(), &wide)
+            hold(check, linalg::cho_factor(&columns)?.lower(), &wide)?;
+            // In place, which must leave alone what others share, and elements that do not begin their buffer.
+            let shared = host::upload(xp, &given)?;
+            hold(check, linalg::cho_factor_overwrite(shared.clone())?.lower(), &wide)?;
+            let other = shared.expand_dims(0)?;
+            hold(check, linalg::cho_factor_overwrite(shared)?.lower(), &wide)?;
+            check.equal("a matrix that is shared", host::download(&other)?.len(), given.len())?;
+            let again = host::download(&other.squeeze(&[0])?)?;
+            let same = again.iter().zip(&given).all(|(a, b)| a.wide().to_bits() == b.wide().to_bits());
+            require!(same, "a matrix that is shared has changed");
+            let behind = Array::concat(&[&other, &other], 0)?.slice(s![1])?;
+            hold(check, linalg::cho_factor_overwrite(behind)?.lower(), &wide)?;
+            hold(check, linalg::cho_factor_overwrite(host::upload(xp, &given)?)?.lower(), &wide)?;
+            hold(check, linalg::cho_factor_overwrite(columns)?.lower(), &wide)
         })
     }
     body::<f32, B>(xp, check)?;
@@ -101,6 +114,7 @@ fn cholesky_pivots<B: Backend>(xp: &B, check: &Check) -> Outcome {
             let error = Error::NotPositiveDefinite { batch: 0, pivot };
             check.refused("a pivot that is not positive", linalg::cholesky(&a), &error)?;
             check.refused("cho_factor", linalg::cho_factor(&a), &error)?;
+            check.refused("cho_factor_overwrite", linalg::cho_factor_overwrite(a.copy()?), &error)?;
             let b = Array::ones(xp, &[n])?;
             check.refused("cholesky_solve", linalg::cholesky_solve(&a, &b), &error)?;
         }
