@@ -105,20 +105,28 @@ impl<T: Element, O: Binary<T, Out = T>> WithSimd for ZipAssignKernel<'_, T, O> {
     }
 }
 
-struct SelectKernel<'a, T: Element> {
+/// As [`ZipKernel`], of three operands.
+struct SelectKernel<'a, T: Element, const STEP: usize> {
     condition: &'a [bool],
     a: &'a [T],
     b: &'a [T],
     out: &'a mut [T],
 }
 
-impl<T: Element> WithSimd for SelectKernel<'_, T> {
+impl<T: Element, const STEP: usize> WithSimd for SelectKernel<'_, T, STEP> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        for (((out, &c), &a), &b) in self.out.iter_mut().zip(self.condition).zip(self.a).zip(self.b) {
+        let Self { condition, a, b, out } = self;
+        let (conditions, _) = condition.as_chunks::<STEP>();
+        let ((first, _), (second, _)) = (a.as_chunks::<STEP>(), b.as_chunks::<STEP>());
+        for (((out, c), a), b) in out.iter_mut().zip(conditions).zip(first).zip(second) {
             // Both are loaded: the compiler would choose between addresses, and load one by one.
-            *out = std::hint::select_unpredictable(c, a, b);
+            *out = std::hint::select_unpredictable(c[0], a[0], b[0]);
+        }
+        let whole = conditions.len().min(first.len()).min(second.len());
+        if let Some(out) = out.get_mut(whole) {
+            *out = if condition[STEP * whole] { a[STEP * whole] } else { b[STEP * whole] };
         }
     }
 }
@@ -318,13 +326,21 @@ impl Searching for Cpu {
             let mut y = Operand::new(b.buffer, &layouts[2]);
             for_each_run(&layouts, range, &mut |run| {
                 let out = &mut out[run.start..run.start + run.len];
+                let [first, second, third] = run.positions[..] else {
+                    unreachable!("a position in each operand")
+                };
+                if let (Some(condition), Some(a), Some(b)) = (c.pairs(first), x.pairs(second), y.pairs(third))
+                {
+                    dispatch_streaming(SelectKernel::<_, 2> { condition, a, b, out });
+                    return;
+                }
                 let direct = c.is_direct() && x.is_direct() && y.is_direct();
                 let step = if direct { run.len } else { BLOCK };
                 for (i, out) in out.chunks_mut(step).enumerate() {
-                    let condition = c.fetch(run.positions[0], i * step, out.len());
-                    let a = x.fetch(run.positions[1], i * step, out.len());
-                    let b = y.fetch(run.positions[2], i * step, out.len());
-                    dispatch_streaming(SelectKernel { condition, a, b, out });
+                    let condition = c.fetch(first, i * step, out.len());
+                    let a = x.fetch(second, i * step, out.len());
+                    let b = y.fetch(third, i * step, out.len());
+                    dispatch_streaming(SelectKernel::<_, 1> { condition, a, b, out });
                 }
             });
         });
@@ -380,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn every_second_element_of_two_operands() {
+    fn every_second_element_of_some_operands() {
         let xp = Cpu::new();
         for rows in [1, 3] {
             for columns in [1, 2, 3, 7, 8, 15, 16, 17, 33, 70] {
@@ -399,6 +415,20 @@ mod tests {
                     });
                     let found = x.subtract(&y).unwrap().to_vec().unwrap();
                     assert_eq!(bits(found), bits(expected), "{rows} x {columns} from {first} of {width}");
+                    // And of three.
+                    let condition = numbers(rows * width, 5);
+                    let z = view(&condition).unwrap().greater_scalar(-15.0).unwrap();
+                    let wide = Array::from_slice(&xp, &condition).unwrap().greater_scalar(-15.0).unwrap();
+                    let wide = wide.reshape(&[rows, width]).unwrap();
+                    let end = (first + 2 * columns - 1) as isize;
+                    for z in [z, wide.slice(s![.., first as isize..end; 2]).unwrap()] {
+                        let expected = (0..rows * columns).map(|i| {
+                            let at = i / columns * width + first + 2 * (i % columns);
+                            if condition[at] > -15.0 { a[at] } else { b[at] }
+                        });
+                        let found = z.where_(&x, &y).unwrap().to_vec().unwrap();
+                        assert_eq!(bits(found), bits(expected), "{rows} x {columns} from {first} of {width}");
+                    }
                 }
             }
         }
