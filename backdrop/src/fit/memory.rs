@@ -3,7 +3,8 @@
 use super::FitOptions;
 use crate::components::MIN_COMPONENT_FRAMES;
 
-/// Matrices of the size of the normal equations of `A2` that are there at once while masks change.
+/// Matrices of the size of the normal equations of `A2` that take memory while masks change: that of the first mask, the
+/// factor before and the one in the making, and a freed block that is kept.
 const MATRICES: u64 = 4;
 
 /// Images in single and double precision, masks and tables of the bases, in bytes for each pixel.

@@ -228,6 +228,38 @@ fn a_frame_that_cannot_be_read_ends_the_work_of_all_ranks() {
     }
 }
 
+/// Counts how often the second pass asks whether to go on, which it does before it fits some frames.
+#[derive(Default)]
+struct Asked {
+    fitting: AtomicUsize,
+    times: AtomicUsize,
+}
+
+impl Progress for Asked {
+    fn start(&self, stage: &str, _total: usize) {
+        self.fitting.store(usize::from(stage == "fit"), Ordering::Relaxed);
+    }
+
+    fn advance(&self, _n: usize) {}
+
+    fn finish(&self) {}
+
+    fn cancelled(&self) -> bool {
+        self.times.fetch_add(self.fitting.load(Ordering::Relaxed), Ordering::Relaxed);
+        false
+    }
+}
+
+#[test]
+fn after_an_error_no_further_frames_are_fitted() {
+    let sky = sky();
+    let fitted: Vec<usize> = (0..59).filter(|&frame| sky.frames()[frame].quality == 0).collect();
+    let (broken, asked) = (Broken::new(&sky, &[(fitted[5], 1)]), Asked::default());
+    let job = Job { ranks: &Alone, progress: &asked, checkpoint: None };
+    assert!(fit_on(&Cpu::new(), &broken, &options(&sky, 1), &job).is_err());
+    assert_eq!(asked.times.into_inner(), 6);
+}
+
 #[test]
 fn frames_that_cannot_be_read_are_skipped_when_asked_for() {
     let sky = sky();
