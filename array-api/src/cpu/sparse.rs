@@ -22,6 +22,14 @@ const ROWS: usize = 64;
 /// Elements of a product that a thread makes at a time.
 const ELEMENTS: usize = 4096;
 
+/// Most columns of a factor that are summed up in registers.
+const NARROW: usize = 31;
+
+/// The number of entries of a matrix.
+fn entries<T: Float>(a: &CsrView<'_, T, Cpu>) -> usize {
+    (a.indptr[a.rows.end] - a.indptr[a.rows.start]) as usize
+}
+
 /// `y += a x`.
 #[inline(always)]
 fn add_scaled<T: Float>(y: &mut [T], a: T, x: &[T]) {
@@ -45,14 +53,51 @@ impl<T: Float> WithSimd for Rows<'_, T> {
     fn with_simd<S: Simd>(self, _: S) {
         let Self { a, x, n, first, out } = self;
         let rows = a.rows.len();
-        for (i, out) in (first..).zip(out.chunks_exact_mut(n)) {
-            let (indices, values) = row(a, i % rows);
-            for (&column, &value) in indices.iter().zip(values) {
-                let from = (i / rows * a.columns + column as usize) * n;
-                add_scaled(out, value, &x[from..from + n]);
+        for (i, mut out) in (first..).zip(out.chunks_exact_mut(n)) {
+            let entries = row(a, i % rows);
+            let mut x = &x[i / rows * a.columns * n..][..a.columns * n];
+            if n > NARROW {
+                for (&column, &value) in entries.0.iter().zip(entries.1) {
+                    add_scaled(out, value, &x[column as usize * n..][..n]);
+                }
+                continue;
+            }
+            loop {
+                let done = match out.len() {
+                    0 => break,
+                    1 => add_columns::<T, 1>(entries, x, n, out),
+                    2..4 => add_columns::<T, 2>(entries, x, n, out),
+                    4..8 => add_columns::<T, 4>(entries, x, n, out),
+                    8..16 => add_columns::<T, 8>(entries, x, n, out),
+                    _ => add_columns::<T, 16>(entries, x, n, out),
+                };
+                out = &mut out[done..];
+                x = x.get(done..).unwrap_or_default();
             }
         }
     }
+}
+
+/// Adds a row times the first `COLUMNS` columns of `x`, whose rows are `n` numbers apart, and returns how many these are.
+#[inline(always)]
+fn add_columns<T: Float, const COLUMNS: usize>(
+    (indices, values): (&[i32], &[T]),
+    x: &[T],
+    n: usize,
+    out: &mut [T],
+) -> usize {
+    let Some(out) = out.first_chunk_mut::<COLUMNS>() else { unreachable!("there are as many columns") };
+    let mut sums = *out;
+    for (&column, &value) in indices.iter().zip(values) {
+        let Some(x) = x[column as usize * n..].first_chunk::<COLUMNS>() else {
+            unreachable!("there are as many columns")
+        };
+        for (sum, &x) in sums.iter_mut().zip(x) {
+            *sum += value * x;
+        }
+    }
+    *out = sums;
+    COLUMNS
 }
 
 /// Adds `a^T x` to `out` for each matrix `x`, which have `n` columns.
@@ -92,8 +137,8 @@ impl Sparse for Cpu {
         let work = |first: usize, out: &mut [T]| {
             dispatch_streaming(Rows { a: &a, x: &x, n, first, out });
         };
-        if parallel(out.len()) {
-            let rows = (ELEMENTS / n).max(1);
+        if parallel(out.len().max(batch * entries(&a) * n)) {
+            let rows = (ELEMENTS / n).clamp(1, ROWS);
             out.par_chunks_mut(rows * n).enumerate().for_each(|(i, out)| work(i * rows, out));
         } else {
             work(0, &mut out);
@@ -201,9 +246,6 @@ impl Sparse for Cpu {
                 sum += x.to_f64() * line.fold(0.0, |sum, product| sum + product);
             }
             *out = T::from_f64(sum);
-        };
-        let entries = |matrix: &CsrView<'_, T, Self>| {
-            (matrix.indptr[matrix.rows.end] - matrix.indptr[matrix.rows.start]) as usize
         };
         // As many products as there are if all rows have equally many entries.
         let products = entries(&a).saturating_mul(entries(&b)) / out.len().max(1);

@@ -2,7 +2,7 @@
 
 mod rowwise;
 
-use array_api::Csr;
+use array_api::{Csr, s};
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any};
 use rand::RngExt;
@@ -167,7 +167,16 @@ fn csr_matmul<B: Backend>(xp: &B, check: &Check) -> Outcome {
             hold(check, "a x", &a.on(xp)?.matmul(&x.on(xp)?)?, [&a.dense(), &wide(&x.host)])
         })?;
         let (a, x) = (Sparse::<T>::random([700, 200], FILL, 1), host::random::<T>(&[2, 200, 50], FILL, 2));
-        hold(check, "a large a x", &a.on(xp)?.matmul(&host::upload(xp, &x)?)?, [&a.dense(), &wide(&x)])
+        let (matrix, factor) = (a.on(xp)?, host::upload(xp, &x)?);
+        let product = matrix.matmul(&factor)?;
+        hold(check, "a large a x", &product, [&a.dense(), &wide(&x)])?;
+        // A column has the same bits whatever stands beside it, a few or many.
+        for columns in [1, 2, 3, 5, 8, 15, 16, 19, 31, 32, 47] {
+            let found = matrix.matmul(&factor.slice(s![.., .., 0..columns])?)?;
+            let expected = product.slice(s![.., .., 0..columns])?.to_ndarray()?;
+            check.same_values("a product with few columns", &found, &expected)?;
+        }
+        Ok(())
     }
     for_reals!(body, xp, check)
 }
