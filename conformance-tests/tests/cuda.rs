@@ -42,7 +42,7 @@ fn emulated() -> Option<(Cuda, Emulator, MutexGuard<'static, ()>)> {
     Some((cuda, emulator?, guard))
 }
 
-const SIZE: usize = 48;
+const SIZE: usize = 96;
 
 fn fitter(cuda: &Cuda) -> FrameFitter<Cuda> {
     let window = Window::new(1, (0..SIZE).collect(), (0..SIZE).collect()).unwrap();
@@ -76,9 +76,11 @@ fn hold_to_cost(cuda: &Cuda, emulator: &Emulator, fitter: &FrameFitter<Cuda>, ar
         let (meter, numbers) = cost(cuda, emulator, fitter, frames);
         assert_eq!(meter.up.bytes, (frames * SIZE * SIZE * size_of::<f32>()) as u64, "{frames} frames");
         assert_eq!(meter.up.copies, 1);
-        // The numbers, and the count of pixels that were not positive in each frame.
-        assert_eq!(meter.down.bytes, ((numbers + frames) * size_of::<f64>()) as u64, "{frames} frames");
-        assert_eq!((meter.down.copies, meter.synchronisations), (arrays + 1, arrays + 1));
+        // The numbers, and for each frame the count of pixels that were not positive, and whether its smooth light was
+        // summed up without going through the pixels.
+        let bytes = (numbers + frames) * size_of::<f64>() + frames * size_of::<bool>();
+        assert_eq!(meter.down.bytes, bytes as u64, "{frames} frames");
+        assert_eq!((meter.down.copies, meter.synchronisations), (arrays + 2, arrays + 2));
         // A single frame takes fewer: views of a batch with one entry have no gaps.
         let launches = (meter.launches, meter.library_calls.clone(), meter.fills.copies, meter.allocations);
         let expected = of_one.get_or_insert_with(|| launches.clone());

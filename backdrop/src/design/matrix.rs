@@ -295,7 +295,6 @@ struct Builder<'a, B: Backend> {
 impl<B: Backend> Builder<'_, B> {
     fn operator(&mut self, block: &Block) -> Result<Operator<B>> {
         let (xp, window) = (self.xp, self.window);
-        let powers = |npoly: usize| Ok::<_, Error>(PiecewisePolynomials::powers(npoly)?);
         let named = |error: Error| Error::InvalidArgument(format!("{}: {error}", block.basis));
         let straps = |npoly: usize, selected: &[usize]| {
             Ok::<_, Error>(Operator::kronecker(Kronecker {
@@ -320,7 +319,7 @@ impl<B: Backend> Builder<'_, B> {
             Basis::Strap { npoly } => straps(npoly, &(0..CCD_SIZE).collect::<Vec<_>>()),
             Basis::RestrictedStrap { npoly } => straps(npoly, &straps::restricted_columns()),
             Basis::Radial { npoly } => powers(npoly).and_then(|basis| self.radial(block.basis, &basis)),
-            Basis::RadialSpline { nknots, degree } => spline_basis(nknots, degree, 0.25)
+            Basis::RadialSpline { nknots, degree } => spline_basis(nknots, degree, RADIAL_EXPONENT)
                 .and_then(|basis| self.radial(block.basis, &basis.piecewise_polynomials())),
         };
         operator.map_err(named)
@@ -340,8 +339,16 @@ impl<B: Backend> Builder<'_, B> {
     }
 }
 
+/// Powers of a coordinate.
+pub(super) fn powers(npoly: usize) -> Result<PiecewisePolynomials> {
+    Ok(PiecewisePolynomials::powers(npoly)?)
+}
+
+/// The exponent of the breakpoints of splines in `r`.
+pub(super) const RADIAL_EXPONENT: f64 = 0.25;
+
 /// B-splines on breakpoints `linspace(0, 1, nknots)^exponent`.
-fn spline_basis(nknots: usize, degree: usize, exponent: f64) -> Result<BSplineBasis> {
+pub(super) fn spline_basis(nknots: usize, degree: usize, exponent: f64) -> Result<BSplineBasis> {
     let last = nknots.saturating_sub(1).max(1) as f64;
     let breakpoints: Vec<f64> = (0..nknots).map(|i| (i as f64 / last).powf(exponent)).collect();
     Ok(BSplineBasis::clamped(&breakpoints, degree)?)

@@ -9,12 +9,14 @@ mod gram;
 mod kronecker;
 mod matrix;
 mod radial;
+mod smooth;
 mod text;
 
 use std::ops::Add;
 
 pub use matrix::DesignMatrix;
 pub(crate) use matrix::into_array_error;
+pub(crate) use smooth::SmoothSums;
 
 use crate::straps;
 

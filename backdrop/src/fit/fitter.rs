@@ -1,24 +1,20 @@
 //! Fitting batches of frames with one set of masks.
 
 use array_api::lazy::Expression;
-use array_api::{Array, Backend, Cast, Csr, Element, Float, Lazy, Tile, s};
+use array_api::{Array, Backend, Cast, Csr, Element, Float, Lazy, s};
 use ndarray::{Array2, Ix2};
 
 use super::Precision;
 use super::together::Together;
 use crate::background::Background;
 use crate::communicator::Alone;
-use crate::design::{DesignMatrix, into_array_error};
+use crate::design::{DesignMatrix, SmoothSums, into_array_error};
 use crate::error::{Error, Result};
 use crate::mask::{self, MASKED_SIGMA};
 use crate::normal::NormalEquations;
 
 /// The flux in electrons/s that replaces what is not positive before the logarithm is taken.
 pub const FLOOR: f64 = 1e-5;
-
-/// The logarithm of a usual flux, 100 electrons/s, in terms of which smooth light is made: a logarithm near
-/// zero keeps more digits of single precision than one near two.
-const LEVEL: f64 = 2.0;
 
 /// What is taken off the minimum image before its own background is fitted, in electrons/s.
 const BELOW_MINIMUM: f64 = 1e-6;
@@ -36,7 +32,26 @@ pub struct FrameFitter<B: Backend> {
     /// The mask that the fitter was made with, true where a pixel is kept, and its Gram matrices,
     /// which those of other masks follow from; they are made when another mask is set.
     base: (Array2<bool>, Option<[Array<f64, B>; 2]>),
+    /// The sums over smooth light with that mask, if they can be made without going through the pixels.
+    base_smooth: Option<SmoothSums<B>>,
+    /// The same with the mask that is set.
+    smooth: Option<Smooth<B>>,
     samples: Option<Samples<B>>,
+}
+
+/// The sums over smooth light with a mask, by those with another one.
+struct Smooth<B: Backend> {
+    sums: SmoothSums<B>,
+    /// The pixels that differ, if there are any.
+    changed: Option<Changed<B>>,
+}
+
+/// Pixels whose weights differ.
+struct Changed<B: Backend> {
+    /// Their rows of `A1` and `A2`.
+    rows: [Csr<f64, B>; 2],
+    /// By how much each differs.
+    change: Array<f64, B>,
 }
 
 /// Pixels whose residuals are wanted.
@@ -67,10 +82,8 @@ pub struct Fitted {
 
 /// What is kept of some frames once their pixels are no longer needed, on the backend.
 pub(super) struct Projected<B: Backend> {
-    /// Weights of `A1`, of shape (frames, columns).
-    w1: Array<f64, B>,
-    /// `A2^T` of the weighted flux less the smooth light, of shape (frames, columns).
-    sums2: Array<f64, B>,
+    /// `A1^T` of the weighted logarithm of the flux, and `A2^T` of the weighted flux, of shapes (frames, columns).
+    sums: [Array<f64, B>; 2],
     /// Finite pixels that are not positive, of shape (frames, 1).
     non_positive: Array<f64, B>,
     /// The flux of the sampled pixels, of shape (frames, pixels), if there are any.
@@ -99,10 +112,20 @@ impl<B: Backend> FrameFitter<B> {
     ) -> Result<Self> {
         let background = Background { a1, a2 };
         let equations = factored(&background, grams(together, &background, keep)?)?;
+        let base_smooth = smooth_sums(&background, keep)?;
+        let smooth = base_smooth.clone().map(|sums| Smooth { sums, changed: None });
         let kept = Array::from_ndarray(xp, keep)?;
-        let base = (keep.clone(), None);
-        let precision = Precision::default();
-        Ok(Self { background, equations, kept, precision, average: None, base, samples: None })
+        Ok(Self {
+            background,
+            equations,
+            kept,
+            precision: Precision::default(),
+            average: None,
+            base: (keep.clone(), None),
+            base_smooth,
+            smooth,
+            samples: None,
+        })
     }
 
     /// The backend that frames are fitted on.
@@ -138,6 +161,8 @@ impl<B: Backend> FrameFitter<B> {
         let xp = self.background.a1.backend();
         let changed = differing(&self.base.0, keep);
         let grams = if changed.len() > keep.len() / MAX_CHANGED_SHARE {
+            let sums = smooth_sums(&self.background, keep)?;
+            self.smooth = sums.map(|sums| Smooth { sums, changed: None });
             grams(together, &self.background, keep)?
         } else {
             let base = match self.base.1.take() {
@@ -148,7 +173,13 @@ impl<B: Backend> FrameFitter<B> {
             let change = 1.0 - 1.0 / MASKED_SIGMA;
             let signs: Vec<f64> =
                 changed.iter().map(|&pixel| if keep[pixel] { change } else { -change }).collect();
-            updated(&self.background, base, &changed, &Array::from_slice(xp, &signs)?)?
+            let signs = Array::from_slice(xp, &signs)?;
+            let Background { a1, a2 } = &self.background;
+            let rows = [rows_of(a1, &changed)?, rows_of(a2, &changed)?];
+            let grams = updated(base, &rows, &signs)?;
+            let changed = (!changed.is_empty()).then_some(Changed { rows, change: signs });
+            self.smooth = self.base_smooth.clone().map(|sums| Smooth { sums, changed });
+            grams
         };
         self.equations = factored(&self.background, grams)?;
         self.kept = Array::from_ndarray(xp, keep)?;
@@ -179,8 +210,7 @@ impl<B: Backend> FrameFitter<B> {
         let xp = self.background.a1.backend();
         let minimum = Array::from_ndarray(xp, minimum)?.reshape(&[1, rows, columns])?;
         self.average = None;
-        let Projected { w1, sums2, .. } = self.project(&minimum)?;
-        let w2 = self.equations[1].solve(&sums2)?;
+        let [w1, w2] = self.solve(&self.project(&minimum)?.sums)?;
         let image = minimum.astype::<f64>()?.subtract_scalar(BELOW_MINIMUM)?;
         let mut average = (&image - &self.background.evaluate(&w1, &w2)?)?;
         average.nan_to_num_assign(0.0, 0.0, 0.0)?;
@@ -221,41 +251,75 @@ impl<B: Backend> FrameFitter<B> {
     fn project_pixels<P: Float>(&self, frames: &Array<f32, B>) -> Result<Projected<B>>
     where
         f32: Cast<P>,
-        f64: Cast<P>,
         bool: Cast<P>,
     {
         let Background { a1, a2 } = &self.background;
         let xp = a1.backend();
         let count = frames.shape()[0];
-        let tiles = a1.tiles(count);
-
-        let n1 = a1.columns();
-        let buffer = xp.reduce_tiles(&tiles, count, n1 + 1, |tile| {
-            let kept = self.kept.slice(s![tile.rows.clone()])?;
-            let (log, non_positive) = match self.flux(frames, tile)? {
-                (flux, Some(average)) => logs::<P, _>(flux.lazy().subtract(average.lazy()), &kept)?,
-                (flux, None) => logs(flux.lazy(), &kept)?,
+        let (n1, n2) = (a1.columns(), a2.columns());
+        let buffer = xp.reduce_tiles(&a1.tiles(count), count, n1 + n2 + 1, |tile| {
+            let rows = || tile.rows.clone();
+            let kept = self.kept.slice(s![rows()])?;
+            let frames = frames.slice(s![tile.batch.clone(), rows()])?;
+            let Observed { log, flux, non_positive } = match &self.average {
+                Some(average) => {
+                    observed::<P, _>(frames.lazy().subtract(average.slice(s![rows()])?.lazy()), &kept)?
+                }
+                None => observed(frames.lazy(), &kept)?,
             };
-            let non_positive = non_positive.astype::<f64>()?.expand_dims(1)?;
-            let projected = a1.project_rows(&log, tile.rows.clone()).map_err(into_array_error)?;
-            Array::concat(&[&projected, &non_positive], 1)
+            let sums1 = a1.project_rows(&log, rows()).map_err(into_array_error)?;
+            let sums2 = a2.project_rows(&flux, rows()).map_err(into_array_error)?;
+            Array::concat(&[&sums1, &sums2, &non_positive.astype::<f64>()?.expand_dims(1)?], 1)
         })?;
-        let sums = Array::from_buffer(xp, buffer, &[count, n1 + 1]);
-        let w1 = self.equations[0].solve(&sums.slice(s![.., 0..n1])?)?;
-
-        let buffer = xp.reduce_tiles(&tiles, count, a2.columns(), |tile| {
-            let w1 = w1.slice(s![tile.batch.clone()])?;
-            let smooth = a1.dot_rows(&w1, tile.rows.clone()).map_err(into_array_error)?;
-            let kept = self.kept.slice(s![tile.rows.clone()])?;
-            let flux = match self.flux(frames, tile)? {
-                (flux, Some(average)) => rest(flux.lazy().subtract(average.lazy()), &smooth, &kept)?,
-                (flux, None) => rest(flux.lazy(), &smooth, &kept)?,
-            };
-            a2.project_rows(&flux, tile.rows.clone()).map_err(into_array_error)
-        })?;
-        let sums2 = Array::from_buffer(xp, buffer, &[count, a2.columns()]);
+        let sums = Array::from_buffer(xp, buffer, &[count, n1 + n2 + 1]);
         let samples = self.samples.as_ref().map(|samples| self.sampled(samples, frames)).transpose()?;
-        Ok(Projected { w1, sums2, non_positive: sums.slice(s![.., n1..])?, samples })
+        Ok(Projected {
+            sums: [sums.slice(s![.., 0..n1])?, sums.slice(s![.., n1..n1 + n2])?],
+            non_positive: sums.slice(s![.., n1 + n2..])?,
+            samples,
+        })
+    }
+
+    /// The weights of `A1` and `A2`, of shapes (frames, columns), from what [`project`](Self::project) has summed up.
+    fn solve(&self, [sums1, sums2]: &[Array<f64, B>; 2]) -> Result<[Array<f64, B>; 2]> {
+        let w1 = self.equations[0].solve(sums1)?;
+        let w2 = self.equations[1].solve(&(sums2 - &self.smooth_light(&w1)?)?)?;
+        Ok([w1, w2])
+    }
+
+    /// `A2^T` of the weighted smooth light, of shape (frames, columns of `A2`), from the weights of `A1`.
+    fn smooth_light(&self, w1: &Array<f64, B>) -> Result<Array<f64, B>> {
+        let Some(Smooth { sums, changed }) = &self.smooth else { return self.smooth_pixels(w1) };
+        let (mut sums, resolved) = sums.of(w1)?;
+        if let Some(Changed { rows: [a1, a2], change }) = changed {
+            let mut light = a1.left_matmul_transposed(w1)?;
+            light.exp10_assign()?;
+            light.multiply_assign(change)?;
+            sums.add_assign(&a2.left_matmul(&light)?)?;
+        }
+        if resolved.iter().all(|&resolved| resolved) {
+            return Ok(sums);
+        }
+        let of_frame = |(frame, resolved): (usize, bool)| match resolved {
+            true => Ok(sums.slice(s![frame..frame + 1])?),
+            false => self.smooth_pixels(&w1.slice(s![frame..frame + 1])?),
+        };
+        let of_frames: Vec<_> = resolved.into_iter().enumerate().map(of_frame).collect::<Result<_>>()?;
+        Ok(joined(of_frames.iter())?)
+    }
+
+    /// [`smooth_light`](Self::smooth_light) pixel by pixel.
+    fn smooth_pixels(&self, w1: &Array<f64, B>) -> Result<Array<f64, B>> {
+        let Background { a1, a2 } = &self.background;
+        let (xp, count) = (a1.backend(), w1.shape()[0]);
+        let buffer = xp.reduce_tiles(&a1.tiles(count), count, a2.columns(), |tile| {
+            let w1 = w1.slice(s![tile.batch.clone()])?;
+            let log = a1.dot_rows(&w1, tile.rows.clone()).map_err(into_array_error)?;
+            let weights = mask::lazy_weights(&self.kept.slice(s![tile.rows.clone()])?);
+            let light = log.lazy().exp10().multiply(weights).eval()?;
+            a2.project_rows(&light, tile.rows.clone()).map_err(into_array_error)
+        })?;
+        Ok(Array::from_buffer(xp, buffer, &[count, a2.columns()]))
     }
 
     /// What the fit needs of the sampled pixels: their flux, of shape (frames, pixels).
@@ -273,8 +337,8 @@ impl<B: Backend> FrameFitter<B> {
     /// The result for all frames of some parts, one after another. The equations of many frames are solved
     /// in less time than those of one after the other.
     pub(super) fn finish(&self, parts: &[Projected<B>]) -> Result<Fitted> {
-        let w1 = joined(parts.iter().map(|part| &part.w1))?;
-        let w2 = self.equations[1].solve(&joined(parts.iter().map(|part| &part.sums2))?)?;
+        let sums = |design: usize| joined(parts.iter().map(|part| &part.sums[design]));
+        let [w1, w2] = self.solve(&[sums(0)?, sums(1)?])?;
         let non_positive = joined(parts.iter().map(|part| &part.non_positive))?;
         let residuals = match &self.samples {
             Some(samples) => {
@@ -285,18 +349,6 @@ impl<B: Backend> FrameFitter<B> {
         };
         let non_positive_pixels = non_positive.to_vec()?.into_iter().map(|count| count as u64).collect();
         Ok(Fitted { weights1: matrix(&w1)?, weights2: matrix(&w2)?, residuals, non_positive_pixels })
-    }
-
-    /// Frames on a tile, and the average frame that is to be subtracted there.
-    #[expect(clippy::type_complexity, reason = "a pair says it all")]
-    fn flux(
-        &self,
-        frames: &Array<f32, B>,
-        tile: &Tile,
-    ) -> array_api::Result<(Array<f32, B>, Option<Array<f32, B>>)> {
-        let average =
-            self.average.as_ref().map(|average| average.slice(s![tile.rows.clone()])).transpose()?;
-        Ok((frames.slice(s![tile.batch.clone(), tile.rows.clone()])?, average))
     }
 }
 
@@ -334,40 +386,28 @@ fn floored<B: Backend>(
     flux.threshold(floor, f32::MAX, floor)
 }
 
-/// What `A1` is fitted to: the logarithm of the flux, weighted. And for each frame the number of pixels that
-/// are not positive.
-fn logs<P: Float, B: Backend>(
-    flux: Lazy<impl Expression<B, Item = f32>, B>,
-    kept: &Array<bool, B>,
-) -> array_api::Result<(Array<P, B>, Array<i64, B>)>
-where
-    f32: Cast<P>,
-    bool: Cast<P>,
-{
-    let log = floored(flux.clone()).astype::<P>().log10();
-    let non_positive = flux.between(f32::MIN, 0.0);
-    log.multiply(mask::lazy_weights(kept)).eval_and_count(&non_positive, &[1, 2], false)
+/// What is summed up of frames on a tile.
+struct Observed<P: Float, B: Backend> {
+    /// The logarithm of the flux, weighted, of shape (frames, rows, columns).
+    log: Array<P, B>,
+    /// The flux, weighted.
+    flux: Array<P, B>,
+    /// For each frame the number of pixels that are not positive.
+    non_positive: Array<i64, B>,
 }
 
-/// What `A2` is fitted to: the weighted flux less the smooth light, whose logarithm is given.
-fn rest<P: Float, B: Backend>(
+fn observed<P: Float, B: Backend>(
     flux: Lazy<impl Expression<B, Item = f32>, B>,
-    log_smooth: &Array<f64, B>,
     kept: &Array<bool, B>,
-) -> array_api::Result<Array<P, B>>
+) -> array_api::Result<Observed<P, B>>
 where
     f32: Cast<P>,
-    f64: Cast<P>,
     bool: Cast<P>,
 {
-    let flux = floored(flux).astype::<P>();
-    let smooth = log_smooth
-        .lazy()
-        .subtract_scalar(LEVEL)
-        .astype::<P>()
-        .exp10()
-        .multiply_scalar(P::from_f64(10.0_f64.powf(LEVEL)));
-    flux.subtract(smooth).multiply(mask::lazy_weights(kept)).eval()
+    let floored = floored(flux.clone()).astype::<P>();
+    let log = floored.clone().log10().multiply(mask::lazy_weights(kept));
+    let (log, non_positive) = log.eval_and_count(&flux.between(f32::MIN, 0.0), &[1, 2], false)?;
+    Ok(Observed { log, flux: floored.multiply(mask::lazy_weights(kept)).eval()?, non_positive })
 }
 
 /// `A^T diag(1/sigma_f) A` of both designs. Each rank makes some of the parts that belong to pairs of
@@ -419,19 +459,27 @@ fn differing(before: &Array2<bool>, after: &Array2<bool>) -> Vec<(usize, usize)>
         .collect()
 }
 
-/// Gram matrices after the weights of some pixels have changed.
+/// Gram matrices after the weights of some pixels have changed, whose rows are given.
 fn updated<B: Backend>(
-    background: &Background<B>,
-    [gram1, gram2]: &[Array<f64, B>; 2],
-    pixels: &[(usize, usize)],
+    grams: &[Array<f64, B>; 2],
+    rows: &[Csr<f64, B>; 2],
     change: &Array<f64, B>,
 ) -> Result<[Array<f64, B>; 2]> {
-    let update = |matrix: &DesignMatrix<B>, gram: &Array<f64, B>| {
+    let update = |gram: &Array<f64, B>, rows: &Csr<f64, B>| {
         let mut sum = gram.copy()?;
-        rows_of(matrix, pixels)?.weighted_gram_add(change, &mut sum)?;
+        rows.weighted_gram_add(change, &mut sum)?;
         Ok::<_, Error>(sum)
     };
-    Ok([update(&background.a1, gram1)?, update(&background.a2, gram2)?])
+    Ok([update(&grams[0], &rows[0])?, update(&grams[1], &rows[1])?])
+}
+
+/// See [`SmoothSums`].
+fn smooth_sums<B: Backend>(
+    Background { a1, a2 }: &Background<B>,
+    keep: &Array2<bool>,
+) -> Result<Option<SmoothSums<B>>> {
+    let weights = keep.mapv(|keep| if keep { 1.0 } else { 1.0 / MASKED_SIGMA });
+    SmoothSums::new(a1.backend(), [a1.design(), a2.design()], a1.window(), &weights)
 }
 
 /// The rows of a design's matrix that belong to some pixels of its window.

@@ -20,9 +20,9 @@ const EIGEN_BLOCKS: u64 = 64 << 20;
 const BYTES_PER_FRAME: u64 = 500;
 
 /// Images of frames that are read and fitted at a time.
-const IMAGES: usize = 64 << 20;
+const IMAGES: usize = 32 << 20;
 
-/// How many frames of so many pixels are in memory at a time, and as many that are read meanwhile.
+/// How many frames of so many pixels are fitted at a time, while twice as many are read.
 pub(super) fn frames_in_memory(pixels: usize) -> usize {
     (IMAGES / (size_of::<f32>() * pixels).max(1)).max(1)
 }
@@ -49,7 +49,7 @@ pub fn peak_memory(options: &FitOptions, shape: (usize, usize), frames: usize) -
             .map(|count| count as u64);
     let n2 = options.design2.columns() as u64;
     // Some frames are read while others are fitted; of a whole batch there are sums and samples.
-    let images = 2 * 4 * pixels * batch.min(frames_in_memory(shape.0 * shape.1) as u64);
+    let images = 3 * 4 * pixels * batch.min(frames_in_memory(shape.0 * shape.1) as u64);
     let fit = MATRICES * 8 * n2 * n2 + BYTES_PER_PIXEL * pixels + images + batch * (8 * n2 + 8 * samples);
     let n = frames.min(samples);
     let components = if frames < MIN_COMPONENT_FRAMES as u64 {

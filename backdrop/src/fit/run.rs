@@ -268,8 +268,8 @@ impl Fit<'_> {
             0 => Ok(None),
             frames => Ok(Some(Array::from_vec(xp, pixels, &[frames, rows, columns])?)),
         };
-        // One reader keeps up with the fit.
-        let wanted = Wanted { source: self.source, rows: 0..rows, batches: &batches, readers: 1 };
+        // Two readers: one alone would have to share two processors with the threads that fit.
+        let wanted = Wanted { source: self.source, rows: 0..rows, batches: &batches, readers: 2 };
         read_ahead(wanted, upload, |batches| consume(windows, batches))
     }
 

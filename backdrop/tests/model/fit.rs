@@ -134,19 +134,22 @@ fn hold_background(precision: Precision, tolerance: f64) {
 
 #[test]
 fn weights_equal_a_textbook_solution() {
-    hold_weights(Precision::Double, 1e-9);
-    // Numbers rounded to single precision are off by 6e-8, of the smooth light of some 150 electrons/s; the
-    // largest weight of what is left of it is 20.
-    hold_weights(Precision::Single, 6e-8 * 150.0 / 20.0);
-}
-
-fn hold_weights(precision: Precision, tolerance: f64) {
     // Priors of 1 and pixels all over the CCD keep the condition of the equations near 1e4. With the
     // presets' priors it is 1e8 (splines and polynomials can both make a constant): there any two
     // solutions differ by 1e-8 in weights that the background does not see.
-    let xp = Cpu::new();
     let spread: Vec<usize> = (0..64).map(|i| i * 2047 / 63).collect();
-    let window = Window::new(2, spread.clone(), spread).expect("a window");
+    let spread = Window::new(2, spread.clone(), spread).expect("a window");
+    hold_weights(&spread, Precision::Double, 1e-9);
+    // Pixels that lie close together: there the smooth light is not summed up pixel by pixel.
+    let close = Window::new(2, (610..674).collect(), (1000..1064).collect()).expect("a window");
+    hold_weights(&close, Precision::Double, 1e-9);
+    // Numbers rounded to single precision are off by 6e-8, of the smooth light of some 150 electrons/s; the
+    // largest weight of what is left of it is 20.
+    hold_weights(&spread, Precision::Single, 6e-8 * 150.0 / 20.0);
+}
+
+fn hold_weights(window: &Window, precision: Precision, tolerance: f64) {
+    let xp = Cpu::new();
     let design1 = Block::radial_spline(6).prior(2.0, 1.0) + Block::cartesian(4).prior(2.0, 1.0);
     let design2 = Block::spline(6).prior(0.0, 1.0)
         + Block::radial_spline(9).prior(0.5, 1.0)
@@ -156,16 +159,16 @@ fn hold_weights(precision: Precision, tolerance: f64) {
     let sigma_f: Array1<f64> = keep.iter().map(|&keep| if keep { 1.0 } else { 1e6 }).collect();
 
     let all = frames(3, 64, |_, _| ());
-    let matrices = DesignMatrix::several(&xp, [&design1, &design2], &window).expect("designs");
+    let matrices = DesignMatrix::several(&xp, [&design1, &design2], window).expect("designs");
     let mut fitter = FrameFitter::new(&xp, matrices, &keep).expect("normal equations");
     fitter.set_precision(precision);
     let pixels = all.iter().flat_map(|(_, pixels)| pixels.clone()).collect();
     let fitted = fitter.fit(&Array::from_vec(&xp, pixels, &[3, 64, 64]).expect("frames")).expect("a fit");
     for (i, (_, pixels)) in all.iter().enumerate() {
         let f: Array1<f64> = pixels.iter().map(|&flux| f64::from(flux)).collect();
-        let w1 = textbook(&design1, &window, &sigma_f, &f.mapv(f64::log10));
-        let m1 = super::common::dense(&design1, &window).dot(&w1).mapv(|x| 10f64.powf(x));
-        let w2 = textbook(&design2, &window, &sigma_f, &(&f - &m1));
+        let w1 = textbook(&design1, window, &sigma_f, &f.mapv(f64::log10));
+        let m1 = super::common::dense(&design1, window).dot(&w1).mapv(|x| 10f64.powf(x));
+        let w2 = textbook(&design2, window, &sigma_f, &(&f - &m1));
         for (ours, theirs) in [(fitted.weights1.row(i), &w1), (fitted.weights2.row(i), &w2)] {
             let scale = theirs.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
             for (a, b) in ours.iter().zip(theirs) {
@@ -198,6 +201,57 @@ fn the_result_does_not_depend_on_batches_threads_or_order() {
             assert_eq!(bits(&model.weights1), bits(&expected.weights1), "{case}");
             assert_eq!(bits(&model.weights2), bits(&expected.weights2), "{case}");
             assert_eq!(model.input_files, expected.input_files);
+        }
+    }
+}
+
+#[test]
+fn steep_light_and_changed_masks_have_the_weights_of_their_own() {
+    // Light so steep that it is summed up pixel by pixel, between frames where it is not.
+    let (xp, size) = (Cpu::new(), 96);
+    let window = Window::cutout(4, size).expect("a window");
+    let options = options(9);
+    let matrices =
+        || DesignMatrix::several(&xp, [&options.design1, &options.design2], &window).expect("designs");
+    let first = Array2::from_shape_fn((size, size), |(row, column)| (row * 31 + column * 17) % 11 > 1);
+    let mut second = first.clone();
+    second.slice_mut(ndarray::s![30..39, 41..45]).fill(false);
+    second[(3, 3)] = !second[(3, 3)];
+
+    let steep = |_: usize, pixels: &mut [f32]| {
+        for (place, pixel) in pixels.iter_mut().enumerate() {
+            let column = (place % size) as f32;
+            *pixel = 100.0 * (0.002 * (column - 48.0) * (column - 48.0)).exp();
+        }
+    };
+    let mut all = frames(3, size, |_, _| ());
+    all[1] = frames(1, size, steep).remove(0);
+    let images = |range: std::ops::Range<usize>| {
+        let pixels: Vec<f32> = all[range.clone()].iter().flat_map(|(_, pixels)| pixels.clone()).collect();
+        Array::from_vec(&xp, pixels, &[range.len(), size, size]).expect("frames")
+    };
+    let mut fitter = FrameFitter::new(&xp, matrices(), &first).expect("normal equations");
+    fitter.set_mask(&second).expect("a mask");
+    let together = fitter.fit(&images(0..3)).expect("a fit");
+    let anew = FrameFitter::new(&xp, matrices(), &second).expect("normal equations");
+    for i in 0..3 {
+        let alone = fitter.fit(&images(i..i + 1)).expect("a fit");
+        assert_eq!(bits(&alone.weights2), bits(&together.weights2.select(Axis(0), &[i])));
+        // Both backgrounds, since weights hang on rounding where functions make up for each other.
+        let background = |fitted: &backdrop::fit::Fitted| {
+            let [a1, a2] = matrices();
+            let weights = |w: &Array2<f64>| {
+                Array::from_vec(&xp, w.iter().copied().collect(), &[w.nrows(), w.ncols()]).expect("weights")
+            };
+            let (w1, w2) = (weights(&fitted.weights1), weights(&fitted.weights2));
+            let background = backdrop::background::Background { a1, a2 };
+            background.evaluate(&w1, &w2).expect("a background").to_vec().expect("numbers")
+        };
+        let ours = background(&alone);
+        let theirs = background(&anew.fit(&images(i..i + 1)).expect("a fit"));
+        let most = theirs.iter().fold(0.0, |most: f64, light| most.max(light.abs()));
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            assert!((ours - theirs).abs() < 1e-8 * most, "frame {i}: {ours} and {theirs}");
         }
     }
 }

@@ -1,0 +1,286 @@
+//! Sums over pixels of smooth light, without going through the pixels.
+//!
+//! `A2^T diag(s) 10^(A1 w)` is linear in the image `10^(A1 w)`, which has as many numbers as there are pixels, but few
+//! degrees of freedom. Where no two pieces of `A1` meet, between two rings about the boresight, it is an analytic
+//! function of the distance `r` and of the angle. So each ring is cut into cells, in which a polynomial takes its
+//! place, in Chebyshev polynomials of both (Trefethen, *Approximation Theory and Approximation Practice*, SIAM, 2013,
+//! chapters 3, 4 and 8): its coefficients follow from `10^(A1 w)` at 56 points. What remains of the sum does not
+//! depend on the frame, the sums over pixels of functions of `A2` times polynomials:
+//!
+//! `A2^T diag(s) 10^(A1 w) = (A2^T diag(s) T) c`, `T` the polynomials at the pixels and `c` their coefficients.
+//!
+//! How fast coefficients fall off says how near the polynomials are.
+
+mod cells;
+mod sums;
+#[cfg(test)]
+mod tests;
+
+use std::f64::consts::{PI, SQRT_2};
+
+use array_api::{Array, Backend, Csr, PiecewisePolynomials, s};
+use ndarray::Array2;
+
+use super::matrix::{RADIAL_EXPONENT, powers, spline_basis};
+use super::{Basis, Design};
+use crate::error::{Error, Result};
+use crate::geometry::Window;
+use cells::{Cell, cells};
+
+/// Points, and polynomials, of a cell along `r` and along the angle.
+const RADIAL: usize = 7;
+const ANGULAR: usize = 8;
+
+/// Points, and products of polynomials, of a cell; the angle changes faster.
+const POINTS: usize = RADIAL * ANGULAR;
+
+/// Cells in a ring: sectors of one width from `theta = 0`, along `x`, to a right angle.
+const SECTORS: usize = 16;
+
+/// The widest ring; pieces of `A1` that are wider are cut.
+const WIDEST: f64 = 0.0125;
+
+/// How large coefficients of the highest and of the second highest degree along an axis may be in terms of the lowest one
+/// for a cell to be resolved. Both count, since one of them is zero for an even or an odd function. Of light that falls off
+/// as scattered light does, or as an exponential or a Gaussian does, the next coefficient, and so the error, is then less
+/// than 1e-9 of the light in the cell; mostly it is below 1e-11.
+const TAIL: [f64; 2] = [2e-8, 5e-7];
+
+/// Pixels for each point, at least, below which it takes less to go through the pixels.
+const PIXELS_PER_POINT: usize = 4;
+
+/// `A2^T diag(s) 10^(A1 w)` for weights `s` of the pixels of a window.
+pub(crate) struct SmoothSums<B: Backend> {
+    /// The rows of `A1` at the points of all cells, cell after cell.
+    points: Csr<f64, B>,
+    /// Makes coefficients of numbers at the points of a cell, in a row, when it multiplies them from the right.
+    coefficients: Array<f64, B>,
+    /// `A2^T diag(s) T`: a row for each function of `A2`, a column for each coefficient.
+    sums: Csr<f64, B>,
+}
+
+impl<B: Backend> Clone for SmoothSums<B> {
+    fn clone(&self) -> Self {
+        let Self { points, coefficients, sums } = self;
+        Self { points: points.clone(), coefficients: coefficients.clone(), sums: sums.clone() }
+    }
+}
+
+impl<B: Backend> SmoothSums<B> {
+    /// Sums up over the pixels of a window, which have a weight each. Nothing if `A1` has functions that are not smooth
+    /// within rings, or if there are too few pixels.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] as for [`DesignMatrix::new`](super::DesignMatrix::new); errors of the backend.
+    pub(crate) fn new(
+        xp: &B,
+        [design1, design2]: [&Design; 2],
+        window: &Window,
+        weights: &Array2<f64>,
+    ) -> Result<Option<Self>> {
+        let Some(smooth) = Smooth::new(design1)? else { return Ok(None) };
+        let cells = cells(window, &smooth.rings());
+        if cells.len() * POINTS * PIXELS_PER_POINT > weights.len() {
+            return Ok(None);
+        }
+        Ok(Some(Self::over(xp, (&smooth, design2), window, weights, &cells)?))
+    }
+
+    /// Sums up over the pixels of cells.
+    fn over(
+        xp: &B,
+        (smooth, design2): (&Smooth, &Design),
+        window: &Window,
+        weights: &Array2<f64>,
+        cells: &[Cell],
+    ) -> Result<Self> {
+        Ok(Self {
+            points: smooth.at_points(xp, window, cells)?,
+            coefficients: coefficients(xp)?,
+            sums: sums::over_pixels(xp, design2, window, weights, cells)?,
+        })
+    }
+
+    /// The sums for some frames, of shape (frames, columns of `A2`), from their weights `w`, of shape (frames, columns
+    /// of `A1`); and whether the polynomials come near the light of each.
+    pub(crate) fn of(&self, w: &Array<f64, B>) -> Result<(Array<f64, B>, Vec<bool>)> {
+        let frames = w.shape()[0];
+        let mut light = self.points.left_matmul_transposed(w)?;
+        light.exp10_assign()?;
+        let cells = light.shape()[1] / POINTS;
+        let coefficients = light.reshape(&[frames * cells, POINTS])?.matmul(&self.coefficients)?;
+        let by_degree = coefficients.reshape(&[frames, cells, RADIAL, ANGULAR])?;
+        let mut resolved = Array::full(w.backend(), &[frames, cells], true)?;
+        for (i, tail) in (1..).zip(TAIL) {
+            let limit = by_degree.slice(s![.., .., 0, 0])?.multiply_scalar(tail)?;
+            for last in [s![.., .., RADIAL - i, ..], s![.., .., .., ANGULAR - i]] {
+                let last = by_degree.slice(last)?.abs()?.max_axes(&[2], false)?;
+                resolved = resolved.logical_and(&last.less_equal(&limit)?)?;
+            }
+        }
+        let resolved = resolved.all_axes_of(&[1], false)?.to_vec()?;
+        let coefficients = coefficients.reshape(&[frames, cells * POINTS])?;
+        Ok((self.sums.left_matmul_transposed(&coefficients)?, resolved))
+    }
+}
+
+/// A basis along one axis, on the host.
+struct Pieces(PiecewisePolynomials);
+
+impl Pieces {
+    /// How many functions are not zero at a point.
+    fn terms(&self) -> usize {
+        self.0.degree() + 1
+    }
+
+    /// The interval of a point, looked for from the one of a point nearby.
+    #[inline(always)]
+    fn interval_from(&self, mut interval: usize, x: f64) -> usize {
+        let ends = self.0.breakpoints();
+        while interval + 2 < ends.len() && ends[interval + 1] <= x {
+            interval += 1;
+        }
+        while interval > 0 && ends[interval] > x {
+            interval -= 1;
+        }
+        interval
+    }
+
+    /// Sets `values` to those of the functions that are not zero at a point of an interval.
+    #[inline(always)]
+    fn evaluate(&self, interval: usize, x: f64, values: &mut [f64]) {
+        let (terms, distance) = (self.terms(), x - self.0.centres()[interval]);
+        let mut coefficients = &self.0.coefficients()[interval * terms * terms..][..terms * terms];
+        for value in values {
+            let (polynomial, others) = coefficients.split_at(terms);
+            *value = polynomial.iter().rev().fold(0.0, |sum, c| sum * distance + c);
+            coefficients = others;
+        }
+    }
+
+    /// Sets `values` to those of the functions that are not zero at a point, and returns the number of the first.
+    fn at(&self, x: f64, values: &mut [f64]) -> usize {
+        let interval = self.interval_from(0, x);
+        self.evaluate(interval, x, values);
+        interval
+    }
+}
+
+/// `A1`, if it is smooth within rings.
+struct Smooth(Vec<SmoothBlock>);
+
+enum SmoothBlock {
+    Cartesian { npoly: usize },
+    Radial(Pieces),
+}
+
+impl Smooth {
+    fn new(design: &Design) -> Result<Option<Self>> {
+        let blocks = design.blocks().iter().map(|block| {
+            Ok(match block.basis {
+                Basis::Cartesian { npoly } => Some(SmoothBlock::Cartesian { npoly }),
+                Basis::Radial { npoly } => Some(SmoothBlock::Radial(Pieces(powers(npoly)?))),
+                Basis::RadialSpline { nknots, degree } => {
+                    let basis = spline_basis(nknots, degree, RADIAL_EXPONENT)?;
+                    Some(SmoothBlock::Radial(Pieces(basis.piecewise_polynomials())))
+                }
+                Basis::Spline { .. } | Basis::Strap { .. } | Basis::RestrictedStrap { .. } => None,
+            })
+        });
+        let blocks: Result<Option<Vec<_>>> = blocks.collect();
+        Ok(blocks?.map(Self))
+    }
+
+    /// Where rings end, the last one at infinity.
+    fn rings(&self) -> Vec<f64> {
+        let mut ends = vec![0.0, 1.0];
+        for block in &self.0 {
+            if let SmoothBlock::Radial(basis) = block {
+                ends.extend(basis.0.breakpoints().iter().filter(|&&end| 0.0 < end && end < 1.0));
+            }
+        }
+        ends.sort_by(f64::total_cmp);
+        ends.dedup();
+        let mut rings = Vec::new();
+        for piece in ends.windows(2) {
+            let width = piece[1] - piece[0];
+            let count = (width / WIDEST).ceil().max(1.0);
+            rings.extend((0..count as usize).map(|i| piece[0] + width * (i + 1) as f64 / count));
+        }
+        rings.pop();
+        rings.push(f64::INFINITY);
+        rings
+    }
+
+    /// The rows of the matrix at the points of cells.
+    fn at_points<B: Backend>(&self, xp: &B, window: &Window, cells: &[Cell]) -> Result<Csr<f64, B>> {
+        let sign = if matches!(window.ccd(), 1 | 3) { -1.0 } else { 1.0 };
+        let (mut indptr, mut indices, mut data) = (vec![0], Vec::new(), Vec::new());
+        let mut columns = 0;
+        for cell in cells {
+            for (a, b) in (0..RADIAL).flat_map(|a| (0..ANGULAR).map(move |b| (a, b))) {
+                let r = cell.r.at(node(a, RADIAL));
+                let (sine, cosine) = cell.angle.at(node(b, ANGULAR)).sin_cos();
+                let (x, y) = (sign * SQRT_2 * r * cosine, -SQRT_2 * r * sine);
+                columns = 0;
+                for block in &self.0 {
+                    match block {
+                        SmoothBlock::Cartesian { npoly } => {
+                            let mut row = 1.0;
+                            for _ in 0..*npoly {
+                                let mut power = row;
+                                for _ in 0..*npoly {
+                                    data.push(power);
+                                    power *= x;
+                                }
+                                row *= y;
+                            }
+                            indices.extend((columns..columns + npoly * npoly).map(|column| column as i32));
+                            columns += npoly * npoly;
+                        }
+                        SmoothBlock::Radial(basis) => {
+                            let mut values = vec![0.0; basis.terms()];
+                            let first = columns + basis.at(r, &mut values);
+                            indices.extend((first..first + values.len()).map(|column| column as i32));
+                            data.extend(values);
+                            columns += basis.0.functions();
+                        }
+                    }
+                }
+                indptr.push(count(indices.len())?);
+            }
+        }
+        Ok(Csr::new(xp, [cells.len() * POINTS, columns], indptr, indices, data)?)
+    }
+}
+
+/// Entries of a sparse matrix.
+fn count(entries: usize) -> Result<i32> {
+    i32::try_from(entries).map_err(|_| Error::InvalidArgument("a design has too many functions".into()))
+}
+
+/// Points from -1 to 1 that polynomials go through.
+fn node(i: usize, count: usize) -> f64 {
+    (PI * (i as f64 + 0.5) / count as f64).cos()
+}
+
+/// For each coefficient along an axis how it depends on the numbers at the points.
+fn along_axis(count: usize) -> Vec<Vec<f64>> {
+    let norm = |degree: usize| if degree == 0 { 1.0 } else { 2.0 } / count as f64;
+    let entry =
+        |degree: usize, i: usize| norm(degree) * (PI * degree as f64 * (i as f64 + 0.5) / count as f64).cos();
+    (0..count).map(|degree| (0..count).map(|i| entry(degree, i)).collect()).collect()
+}
+
+/// See [`SmoothSums::coefficients`].
+fn coefficients<B: Backend>(xp: &B) -> Result<Array<f64, B>> {
+    let (radial, angular) = (along_axis(RADIAL), along_axis(ANGULAR));
+    let mut entries = Vec::with_capacity(POINTS * POINTS);
+    for point in 0..POINTS {
+        for product in 0..POINTS {
+            let (a, b) = (product / ANGULAR, product % ANGULAR);
+            entries.push(radial[a][point / ANGULAR] * angular[b][point % ANGULAR]);
+        }
+    }
+    Ok(Array::from_vec(xp, entries, &[POINTS, POINTS])?)
+}
