@@ -61,13 +61,11 @@ fn main() -> Result<()> {
 fn steps<P: Float>(xp: &Cpu, [a1, a2]: &[DesignMatrix<Cpu>; 2], frames: &Array<f32, Cpu>) -> Result<()>
 where
     f32: Cast<P>,
-    f64: Cast<P>,
     bool: Cast<P>,
 {
     let (count, pixels) = (frames.shape()[0], frames.shape().iter().product::<usize>());
     let kept = Array::full(xp, &[SIZE, SIZE], true)?;
     let average = Array::full(xp, &[SIZE, SIZE], 0.5_f32)?;
-    let w1 = Array::full(xp, &[count, a1.columns()], 2.0 / 60.0)?;
     let blocks = a1.design().blocks().iter().chain(a2.design().blocks());
     let blocks: Vec<(String, DesignMatrix<Cpu>)> = blocks
         .map(|block| {
@@ -88,12 +86,8 @@ where
             log.eval_and_count(&non_positive, &[1, 2], false)
         })?;
         clock.of("project on A1", || Ok(a1.project_rows(&log, rows.clone()).expect("a projection")))?;
-        let w1 = w1.slice(s![tile.batch.clone()])?;
-        let smooth = clock.of("evaluate A1", || Ok(a1.dot_rows(&w1, rows.clone()).expect("an image")))?;
-        let flux = clock.of("less the average and 10^x, weighted", || {
-            let flux = flux().threshold(1e-5, f32::MAX, 1e-5).astype::<P>();
-            let flux = flux.subtract(smooth.lazy().subtract_scalar(2.0).astype().exp10());
-            flux.multiply(weights()).eval()
+        let flux = clock.of("less the average, weighted", || {
+            flux().threshold(1e-5, f32::MAX, 1e-5).astype::<P>().multiply(weights()).eval()
         })?;
         for (name, block) in &blocks {
             clock.of(name, || Ok(block.project_rows(&flux, rows.clone()).expect("a projection")))?;

@@ -161,9 +161,10 @@ impl<B: Backend> FrameFitter<B> {
         let xp = self.background.a1.backend();
         let changed = differing(&self.base.0, keep);
         let grams = if changed.len() > keep.len() / MAX_CHANGED_SHARE {
+            let grams = grams(together, &self.background, keep)?;
             let sums = smooth_sums(&self.background, keep)?;
             self.smooth = sums.map(|sums| Smooth { sums, changed: None });
-            grams(together, &self.background, keep)?
+            grams
         } else {
             let base = match self.base.1.take() {
                 Some(base) => base,
@@ -231,6 +232,9 @@ impl<B: Backend> FrameFitter<B> {
 
     /// Fits frames in electrons/s, of shape (frames, rows, columns). A frame's weights have the
     /// same bits whatever other frames are fitted with it.
+    ///
+    /// The sum of the smooth light over all pixels, `A2^T diag(1/sigma_f) 10^(A1 w1)`, is made of polynomials that are within
+    /// 1e-9 of that light; of frames for which they are not, which is checked for each, it is made pixel by pixel.
     ///
     /// # Errors
     /// Those of the backend.

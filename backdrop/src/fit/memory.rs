@@ -7,8 +7,8 @@ use crate::components::MIN_COMPONENT_FRAMES;
 /// factor before and the one in the making, and a freed block that is kept.
 const MATRICES: u64 = 4;
 
-/// Images in single and double precision, masks and tables of the bases, in bytes for each pixel.
-const BYTES_PER_PIXEL: u64 = 16;
+/// Images in single and double precision, masks, tables of the bases and sums over smooth light, in bytes for each pixel.
+const BYTES_PER_PIXEL: u64 = 28;
 
 /// Gram matrices of the sampled pixels, their eigenvectors and what finding these takes.
 const EIGEN_MATRICES: u64 = 6;

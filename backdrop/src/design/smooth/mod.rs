@@ -20,6 +20,7 @@ use std::f64::consts::{PI, SQRT_2};
 
 use array_api::{Array, Backend, Csr, PiecewisePolynomials, s};
 use ndarray::Array2;
+use rayon::prelude::*;
 
 use super::matrix::{RADIAL_EXPONENT, powers, spline_basis};
 use super::{Basis, Design};
@@ -68,7 +69,7 @@ impl<B: Backend> Clone for SmoothSums<B> {
 
 impl<B: Backend> SmoothSums<B> {
     /// Sums up over the pixels of a window, which have a weight each. Nothing if `A1` has functions that are not smooth
-    /// within rings, or if there are too few pixels.
+    /// within rings, or none, or if there are too few pixels.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] as for [`DesignMatrix::new`](super::DesignMatrix::new); errors of the backend.
@@ -188,7 +189,7 @@ impl Smooth {
             })
         });
         let blocks: Result<Option<Vec<_>>> = blocks.collect();
-        Ok(blocks?.map(Self))
+        Ok(blocks?.filter(|blocks| !blocks.is_empty()).map(Self))
     }
 
     /// Where rings end, the last one at infinity.
@@ -212,45 +213,62 @@ impl Smooth {
         rings
     }
 
+    /// The number of functions, and how many of them have an entry at each point.
+    fn functions(&self) -> (usize, usize) {
+        let counts = self.0.iter().map(|block| match block {
+            SmoothBlock::Cartesian { npoly } => (npoly * npoly, npoly * npoly),
+            SmoothBlock::Radial(basis) => (basis.0.functions(), basis.terms()),
+        });
+        counts.fold((0, 0), |(columns, entries), (more, here)| (columns + more, entries + here))
+    }
+
     /// The rows of the matrix at the points of cells.
     fn at_points<B: Backend>(&self, xp: &B, window: &Window, cells: &[Cell]) -> Result<Csr<f64, B>> {
         let sign = if matches!(window.ccd(), 1 | 3) { -1.0 } else { 1.0 };
-        let (mut indptr, mut indices, mut data) = (vec![0], Vec::new(), Vec::new());
-        let mut columns = 0;
-        for cell in cells {
-            for (a, b) in (0..RADIAL).flat_map(|a| (0..ANGULAR).map(move |b| (a, b))) {
-                let r = cell.r.at(node(a, RADIAL));
-                let (sine, cosine) = cell.angle.at(node(b, ANGULAR)).sin_cos();
-                let (x, y) = (sign * SQRT_2 * r * cosine, -SQRT_2 * r * sine);
-                columns = 0;
-                for block in &self.0 {
-                    match block {
-                        SmoothBlock::Cartesian { npoly } => {
-                            let mut row = 1.0;
-                            for _ in 0..*npoly {
-                                let mut power = row;
-                                for _ in 0..*npoly {
-                                    data.push(power);
-                                    power *= x;
-                                }
-                                row *= y;
-                            }
-                            indices.extend((columns..columns + npoly * npoly).map(|column| column as i32));
-                            columns += npoly * npoly;
-                        }
-                        SmoothBlock::Radial(basis) => {
-                            let mut values = vec![0.0; basis.terms()];
-                            let first = columns + basis.at(r, &mut values);
-                            indices.extend((first..first + values.len()).map(|column| column as i32));
-                            data.extend(values);
-                            columns += basis.0.functions();
-                        }
-                    }
-                }
-                indptr.push(count(indices.len())?);
+        let (columns, entries) = self.functions();
+        let points = cells.len() * POINTS;
+        let indptr = (0..=points).map(|point| count(point * entries)).collect::<Result<_>>()?;
+        let (mut indices, mut data) = (vec![0; points * entries], vec![0.0; points * entries]);
+        let of_cells = indices.par_chunks_mut(POINTS * entries).zip(data.par_chunks_mut(POINTS * entries));
+        of_cells.zip(cells).for_each(|((indices, data), cell)| {
+            let of_points = indices.chunks_mut(entries).zip(data.chunks_mut(entries));
+            for (point, (indices, data)) in of_points.enumerate() {
+                let r = cell.r.at(node(point / ANGULAR, RADIAL));
+                let (sine, cosine) = cell.angle.at(node(point % ANGULAR, ANGULAR)).sin_cos();
+                self.set_row([sign * SQRT_2 * r * cosine, -SQRT_2 * r * sine], r, indices, data);
             }
+        });
+        Ok(Csr::new(xp, [points, columns], indptr, indices, data)?)
+    }
+
+    /// Sets the columns and the values of a row, at a point at `x` and `y`.
+    fn set_row(&self, [x, y]: [f64; 2], r: f64, mut indices: &mut [i32], mut data: &mut [f64]) {
+        let mut columns = 0;
+        for block in &self.0 {
+            let (first, entries, functions) = match block {
+                SmoothBlock::Cartesian { npoly } => {
+                    let mut row = 1.0;
+                    for data in data[..npoly * npoly].chunks_mut(*npoly) {
+                        let mut power = row;
+                        for value in data {
+                            *value = power;
+                            power *= x;
+                        }
+                        row *= y;
+                    }
+                    (0, npoly * npoly, npoly * npoly)
+                }
+                SmoothBlock::Radial(basis) => {
+                    (basis.at(r, &mut data[..basis.terms()]), basis.terms(), basis.0.functions())
+                }
+            };
+            for (index, column) in indices[..entries].iter_mut().zip(columns + first..) {
+                *index = column as i32;
+            }
+            columns += functions;
+            indices = &mut indices[entries..];
+            data = &mut data[entries..];
         }
-        Ok(Csr::new(xp, [cells.len() * POINTS, columns], indptr, indices, data)?)
     }
 }
 

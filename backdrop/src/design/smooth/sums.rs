@@ -350,24 +350,35 @@ pub(super) fn over_pixels<B: Backend>(
     };
     let of_cells: Vec<CellSums> =
         cells.par_iter().map_init(|| Workspace::new(&blocks, functions), of_cell).collect();
-    let mut ends = vec![0; functions + 1];
-    for &function in of_cells.iter().flat_map(|cell| &cell.functions) {
-        ends[function + 1] += POINTS;
-    }
-    for function in 0..functions {
-        ends[function + 1] += ends[function];
-    }
-    let indptr = ends.iter().map(|&end| count(end)).collect::<Result<_>>()?;
-    let (mut indices, mut data) = (vec![0; ends[functions]], vec![0.0; ends[functions]]);
-    for (number, cell) in of_cells.iter().enumerate() {
-        for (&function, sums) in cell.functions.iter().zip(&cell.sums) {
-            let place = ends[function]..ends[function] + POINTS;
-            ends[function] = place.end;
-            for (index, column) in indices[place.clone()].iter_mut().zip(number * POINTS..) {
-                *index = column as i32;
-            }
-            data[place].copy_from_slice(sums);
+    let mut of_functions: Vec<Vec<(usize, &Products)>> = vec![Vec::new(); functions];
+    for (cell, found) in of_cells.iter().enumerate() {
+        for (&function, sums) in found.functions.iter().zip(&found.sums) {
+            of_functions[function].push((cell, sums));
         }
     }
+    let mut entries = 0;
+    let mut indptr = vec![0];
+    for sums in &of_functions {
+        entries += sums.len() * POINTS;
+        indptr.push(count(entries)?);
+    }
+    let (mut indices, mut data) = (vec![0; entries], vec![0.0; entries]);
+    let (mut rest, mut data_rest) = (&mut indices[..], &mut data[..]);
+    let mut rows = Vec::with_capacity(functions);
+    for sums in &of_functions {
+        let (indices, others) = std::mem::take(&mut rest).split_at_mut(sums.len() * POINTS);
+        let (data, other_data) = std::mem::take(&mut data_rest).split_at_mut(sums.len() * POINTS);
+        (rest, data_rest) = (others, other_data);
+        rows.push((sums, indices, data));
+    }
+    rows.into_par_iter().for_each(|(sums, indices, data)| {
+        let places = indices.chunks_exact_mut(POINTS).zip(data.chunks_exact_mut(POINTS));
+        for (&(cell, sums), (indices, data)) in sums.iter().zip(places) {
+            for (index, column) in indices.iter_mut().zip(cell * POINTS..) {
+                *index = column as i32;
+            }
+            data.copy_from_slice(sums);
+        }
+    });
     Ok(Csr::new(xp, [functions, cells.len() * POINTS], indptr, indices, data)?)
 }
