@@ -90,8 +90,8 @@ fn they_are_those_over_the_pixels() {
             let found = found.to_vec().unwrap();
             assert_eq!(found.len(), plain.len());
             for (i, ((found, plain), size)) in found.iter().zip(&plain).zip(&sizes).enumerate() {
-                // What the highest coefficients allow for.
-                assert!((found - plain).abs() <= 1e-9 * size, "{i}: {found} instead of {plain} of {size}");
+                // Less than the highest coefficients allow for: this light is gentle.
+                assert!((found - plain).abs() <= 1e-12 * size, "{i}: {found} instead of {plain} of {size}");
             }
         }
     }
