@@ -234,7 +234,7 @@ impl<B: Backend> FrameFitter<B> {
     /// same bits whatever other frames are fitted with it.
     ///
     /// The sum of the smooth light over all pixels, `A2^T diag(1/sigma_f) 10^(A1 w1)`, is made of polynomials that are within
-    /// 1e-9 of that light; of frames for which they are not, which is checked for each, it is made pixel by pixel.
+    /// 1e-9 of that light, as the fall of their coefficients tells; where it does not, that of the frame is made pixel by pixel.
     ///
     /// # Errors
     /// Those of the backend.
@@ -301,15 +301,17 @@ impl<B: Backend> FrameFitter<B> {
             light.multiply_assign(change)?;
             sums.add_assign(&a2.left_matmul(&light)?)?;
         }
-        if resolved.iter().all(|&resolved| resolved) {
+        let left: Vec<usize> = (0..resolved.len()).filter(|&frame| !resolved[frame]).collect();
+        if left.is_empty() {
             return Ok(sums);
         }
-        let of_frame = |(frame, resolved): (usize, bool)| match resolved {
-            true => Ok(sums.slice(s![frame..frame + 1])?),
-            false => self.smooth_pixels(&w1.slice(s![frame..frame + 1])?),
-        };
-        let of_frames: Vec<_> = resolved.into_iter().enumerate().map(of_frame).collect::<Result<_>>()?;
-        Ok(joined(of_frames.iter())?)
+        let weights = left.iter().map(|&frame| w1.slice(s![frame..frame + 1]));
+        let of_pixels =
+            self.smooth_pixels(&joined(weights.collect::<array_api::Result<Vec<_>>>()?.iter())?)?;
+        for (i, &frame) in left.iter().enumerate() {
+            sums.assign(s![frame..frame + 1], &of_pixels.slice(s![i..i + 1])?)?;
+        }
+        Ok(sums)
     }
 
     /// [`smooth_light`](Self::smooth_light) pixel by pixel.
