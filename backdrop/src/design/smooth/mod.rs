@@ -5,9 +5,10 @@
 //! function of the distance `r` and of the angle. So each ring is cut into cells, in which a polynomial takes its
 //! place, in Chebyshev polynomials of both (Trefethen, *Approximation Theory and Approximation Practice*, SIAM, 2013,
 //! chapters 3, 4 and 8): its coefficients follow from `10^(A1 w)` at 56 points. What remains of the sum does not
-//! depend on the frame, the sums over pixels of functions of `A2` times polynomials:
+//! depend on the frame, the sums over pixels of functions of `A2` times polynomials, and so times the light at the points:
 //!
-//! `A2^T diag(s) 10^(A1 w) = (A2^T diag(s) T) c`, `T` the polynomials at the pixels and `c` their coefficients.
+//! `A2^T diag(s) 10^(A1 w) = (A2^T diag(s) T C) 10^(P w)`, `T` the polynomials at the pixels, `C` what makes their coefficients
+//! of the light at the points, and `P` the rows of `A1` there.
 //!
 //! How fast coefficients fall off says how near the polynomials are.
 
@@ -41,11 +42,14 @@ const SECTORS: usize = 16;
 /// The widest ring; pieces of `A1` that are wider are cut.
 const WIDEST: f64 = 0.0125;
 
-/// How large coefficients of the highest and of the second highest degree along an axis may be in terms of the lowest one
-/// for a cell to be resolved. Both count, since one of them is zero for an even or an odd function. Of light that falls off
+/// How large coefficients of the highest and of the second highest degree along an axis may be, on each line through points, in
+/// terms of the average light for a cell to be resolved. Both count, since one of them is zero for an even or an odd function. Of light that falls off
 /// as scattered light does, or as an exponential or a Gaussian does, the next coefficient, and so the error, is then less
 /// than 1e-9 of the light in the cell; mostly it is below 1e-11.
 const TAIL: [f64; 2] = [2e-8, 5e-7];
+
+/// Coefficients of a cell that tell whether it is resolved.
+const TAILS: usize = TAIL.len() * (RADIAL + ANGULAR);
 
 /// Pixels for each point, at least, below which it takes less to go through the pixels.
 const PIXELS_PER_POINT: usize = 4;
@@ -54,16 +58,17 @@ const PIXELS_PER_POINT: usize = 4;
 pub(crate) struct SmoothSums<B: Backend> {
     /// The rows of `A1` at the points of all cells, cell after cell.
     points: Csr<f64, B>,
-    /// Makes coefficients of numbers at the points of a cell, in a row, when it multiplies them from the right.
-    coefficients: Array<f64, B>,
-    /// `A2^T diag(s) T`: a row for each function of `A2`, a column for each coefficient.
+    /// For each cell the coefficients that tell whether it is resolved, each by what it may be, and then the average light, of the
+    /// light at the points.
+    tails: Csr<f64, B>,
+    /// `A2^T diag(s) T C`: a row for each function of `A2`, a column for each point.
     sums: Csr<f64, B>,
 }
 
 impl<B: Backend> Clone for SmoothSums<B> {
     fn clone(&self) -> Self {
-        let Self { points, coefficients, sums } = self;
-        Self { points: points.clone(), coefficients: coefficients.clone(), sums: sums.clone() }
+        let Self { points, tails, sums } = self;
+        Self { points: points.clone(), tails: tails.clone(), sums: sums.clone() }
     }
 }
 
@@ -97,7 +102,7 @@ impl<B: Backend> SmoothSums<B> {
     ) -> Result<Self> {
         Ok(Self {
             points: smooth.at_points(xp, window, cells)?,
-            coefficients: coefficients(xp)?,
+            tails: tails(xp, cells.len())?,
             sums: sums::over_pixels(xp, design2, window, weights, cells)?,
         })
     }
@@ -105,23 +110,15 @@ impl<B: Backend> SmoothSums<B> {
     /// The sums for some frames, of shape (frames, columns of `A2`), from their weights `w`, of shape (frames, columns
     /// of `A1`); and whether the polynomials come near the light of each.
     pub(crate) fn of(&self, w: &Array<f64, B>) -> Result<(Array<f64, B>, Vec<bool>)> {
-        let frames = w.shape()[0];
-        let mut light = self.points.left_matmul_transposed(w)?;
+        let mut light = self.points.matmul(&w.matrix_transpose()?)?;
         light.exp10_assign()?;
-        let cells = light.shape()[1] / POINTS;
-        let coefficients = light.reshape(&[frames * cells, POINTS])?.matmul(&self.coefficients)?;
-        let by_degree = coefficients.reshape(&[frames, cells, RADIAL, ANGULAR])?;
-        let mut resolved = Array::full(w.backend(), &[frames, cells], true)?;
-        for (i, tail) in (1..).zip(TAIL) {
-            let limit = by_degree.slice(s![.., .., 0, 0])?.multiply_scalar(tail)?;
-            for last in [s![.., .., RADIAL - i, ..], s![.., .., .., ANGULAR - i]] {
-                let last = by_degree.slice(last)?.abs()?.max_axes(&[2], false)?;
-                resolved = resolved.logical_and(&last.less_equal(&limit)?)?;
-            }
-        }
-        let resolved = resolved.all_axes_of(&[1], false)?.to_vec()?;
-        let coefficients = coefficients.reshape(&[frames, cells * POINTS])?;
-        Ok((self.sums.left_matmul_transposed(&coefficients)?, resolved))
+        let frames = w.shape()[0];
+        let cells = light.shape()[0] / POINTS;
+        let tails = self.tails.matmul(&light)?.reshape(&[cells, TAILS + 1, frames])?;
+        let largest = tails.slice(s![.., 0..TAILS])?.abs()?.max_axes(&[1], false)?;
+        let resolved =
+            largest.less_equal(&tails.slice(s![.., TAILS])?)?.all_axes_of(&[0], false)?.to_vec()?;
+        Ok((self.sums.matmul(&light)?.matrix_transpose()?, resolved))
     }
 }
 
@@ -283,22 +280,38 @@ fn node(i: usize, count: usize) -> f64 {
 }
 
 /// For each coefficient along an axis how it depends on the numbers at the points.
-fn along_axis(count: usize) -> Vec<Vec<f64>> {
-    let norm = |degree: usize| if degree == 0 { 1.0 } else { 2.0 } / count as f64;
+fn along_axis<const N: usize>() -> [[f64; N]; N] {
+    let norm = |degree: usize| if degree == 0 { 1.0 } else { 2.0 } / N as f64;
     let entry =
-        |degree: usize, i: usize| norm(degree) * (PI * degree as f64 * (i as f64 + 0.5) / count as f64).cos();
-    (0..count).map(|degree| (0..count).map(|i| entry(degree, i)).collect()).collect()
+        |degree: usize, i: usize| norm(degree) * (PI * degree as f64 * (i as f64 + 0.5) / N as f64).cos();
+    std::array::from_fn(|degree| std::array::from_fn(|i| entry(degree, i)))
 }
 
-/// See [`SmoothSums::coefficients`].
-fn coefficients<B: Backend>(xp: &B) -> Result<Array<f64, B>> {
-    let (radial, angular) = (along_axis(RADIAL), along_axis(ANGULAR));
-    let mut entries = Vec::with_capacity(POINTS * POINTS);
-    for point in 0..POINTS {
-        for product in 0..POINTS {
-            let (a, b) = (product / ANGULAR, product % ANGULAR);
-            entries.push(radial[a][point / ANGULAR] * angular[b][point % ANGULAR]);
+/// See [`SmoothSums::tails`].
+fn tails<B: Backend>(xp: &B, cells: usize) -> Result<Csr<f64, B>> {
+    let (radial, angular) = (along_axis::<RADIAL>(), along_axis::<ANGULAR>());
+    // Of one cell: the points that each is made of, and their factors.
+    let mut rows: Vec<Vec<(usize, f64)>> = Vec::with_capacity(TAILS + 1);
+    for (i, tail) in (1..).zip(TAIL) {
+        let scaled = |factors: &[f64]| factors.iter().map(|factor| factor / tail).collect::<Vec<_>>();
+        let (radial, angular) = (scaled(&radial[RADIAL - i]), scaled(&angular[ANGULAR - i]));
+        let ring = |b: usize| radial.iter().enumerate().map(move |(a, &factor)| (a * ANGULAR + b, factor));
+        rows.extend((0..ANGULAR).map(|b| ring(b).collect()));
+        let sector = |a: usize| angular.iter().enumerate().map(move |(b, &factor)| (a * ANGULAR + b, factor));
+        rows.extend((0..RADIAL).map(|a| sector(a).collect()));
+    }
+    rows.push((0..POINTS).map(|point| (point, 1.0 / POINTS as f64)).collect());
+    let mut entries = 0;
+    let (mut indptr, mut indices, mut data) = (vec![0], Vec::new(), Vec::new());
+    for cell in 0..cells {
+        for row in &rows {
+            for &(point, factor) in row {
+                indices.push(count(cell * POINTS + point)?);
+                data.push(factor);
+            }
+            entries += row.len();
+            indptr.push(count(entries)?);
         }
     }
-    Ok(Array::from_vec(xp, entries, &[POINTS, POINTS])?)
+    Ok(Csr::new(xp, [cells * rows.len(), cells * POINTS], indptr, indices, data)?)
 }

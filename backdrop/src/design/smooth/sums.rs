@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::super::matrix::{RADIAL_EXPONENT, powers, spline_basis};
 use super::super::{Basis, Design};
 use super::cells::{Cell, Run, distance};
-use super::{ANGULAR, POINTS, Pieces, RADIAL, count};
+use super::{ANGULAR, POINTS, Pieces, RADIAL, along_axis, count};
 use crate::error::{Error, Result};
 use crate::geometry::{CCD_SIZE, Window};
 use crate::straps;
@@ -336,7 +336,39 @@ fn arc_tangent(x: f64) -> f64 {
     x * (0..8).rev().fold(0.0, |sum, n| 1.0 / f64::from(2 * n + 1) - square * sum)
 }
 
-/// `A2^T diag(s) T` for the polynomials `T` of cells: a row for each function of `A2`, columns cell after cell.
+/// Makes of sums of products of polynomials what multiplies the light at each point of the cell.
+struct AtPoints<'a> {
+    sums: &'a Products,
+    radial: &'a [[f64; RADIAL]; RADIAL],
+    angular: &'a [[f64; ANGULAR]; ANGULAR],
+    out: &'a mut [f64],
+}
+
+impl WithSimd for AtPoints<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { sums, radial, angular, out } = self;
+        let mut of_degrees = [[0.0; ANGULAR]; RADIAL];
+        for (of_degree, sums) in of_degrees.iter_mut().zip(sums.as_chunks::<ANGULAR>().0) {
+            for (sum, factors) in sums.iter().zip(angular) {
+                for (of_point, factor) in of_degree.iter_mut().zip(factors) {
+                    *of_point += sum * factor;
+                }
+            }
+        }
+        for (i, out) in out.as_chunks_mut::<ANGULAR>().0.iter_mut().enumerate() {
+            for (of_degree, factors) in of_degrees.iter().zip(radial) {
+                for (out, of_point) in out.iter_mut().zip(of_degree) {
+                    *out += factors[i] * of_point;
+                }
+            }
+        }
+    }
+}
+
+/// `A2^T diag(s) T C` for the polynomials `T` of cells and what makes their coefficients, `C`: a row for each function of `A2`,
+/// columns cell after cell.
 pub(super) fn over_pixels<B: Backend>(
     xp: &B,
     design: &Design,
@@ -362,6 +394,7 @@ pub(super) fn over_pixels<B: Backend>(
         entries += sums.len() * POINTS;
         indptr.push(count(entries)?);
     }
+    let (radial, angular) = (along_axis::<RADIAL>(), along_axis::<ANGULAR>());
     let (mut indices, mut data) = (vec![0; entries], vec![0.0; entries]);
     let (mut rest, mut data_rest) = (&mut indices[..], &mut data[..]);
     let mut rows = Vec::with_capacity(functions);
@@ -377,7 +410,7 @@ pub(super) fn over_pixels<B: Backend>(
             for (index, column) in indices.iter_mut().zip(cell * POINTS..) {
                 *index = column as i32;
             }
-            data.copy_from_slice(sums);
+            Arch::new().dispatch(AtPoints { sums, radial: &radial, angular: &angular, out: data });
         }
     });
     Ok(Csr::new(xp, [functions, cells.len() * POINTS], indptr, indices, data)?)
