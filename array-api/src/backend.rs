@@ -72,6 +72,19 @@ pub trait Storage: Sized + Clone + Send + Sync + Debug + 'static {
         self.upload(&data)
     }
 
+    /// A buffer of what `write` puts into `len` elements in the host's memory, where unspecified values are before.
+    fn written<T: Element>(&self, len: usize, write: impl FnOnce(&mut [T])) -> Result<Self::Buffer<T>> {
+        let mut data = crate::host::zeros(len)?;
+        write(&mut data);
+        self.adopt(data)
+    }
+
+    /// Whether buffers are in the host's memory, so that tiles are worked on by threads that can do something else in between, such
+    /// as to read what a tile is made of. Otherwise much has to be read before a tile takes it.
+    fn is_in_host_memory(&self) -> bool {
+        false
+    }
+
     /// The elements of a view in row-major order.
     fn download<T: Element>(&self, x: View<'_, T, Self>) -> Result<Vec<T>>;
 

@@ -70,6 +70,26 @@ impl<T: Element, B: Backend> Array<T, B> {
         Ok(Self::from_buffer(xp, xp.adopt(data)?, shape))
     }
 
+    /// An array of what `write` puts into the host's memory, in row-major order. On the CPU that is the array's own, and inside a
+    /// tile (see [`Storage::reduce_tiles`](crate::backend::Storage::reduce_tiles)) it comes from the scratch pool. `write` has to set
+    /// every element: what they are before is not specified.
+    ///
+    /// ```
+    /// use array_api::{Array, Cpu};
+    ///
+    /// let squares = Array::written(&Cpu::new(), &[2, 2], |out| {
+    ///     for (i, out) in out.iter_mut().enumerate() {
+    ///         *out = (i * i) as f64;
+    ///     }
+    /// })?;
+    /// assert_eq!(squares.to_vec()?, [0.0, 1.0, 4.0, 9.0]);
+    /// # Ok::<(), array_api::Error>(())
+    /// ```
+    pub fn written(xp: &B, shape: &[usize], write: impl FnOnce(&mut [T])) -> Result<Self> {
+        let len = check_length::<T>(shape, "written")?;
+        Ok(Self::from_buffer(xp, xp.written(len, write)?, shape))
+    }
+
     /// A square matrix, or with `columns` an oblong one, with ones on diagonal number `k` (0 is
     /// the main one, positive ones lie above it).
     pub fn eye(xp: &B, rows: usize, columns: Option<usize>, k: isize) -> Result<Self> {

@@ -67,6 +67,20 @@ pub fn big_endian_columns(bytes: &[u8], length: usize, columns: Range<usize>, ou
     Ok(())
 }
 
+/// Turns big-endian numbers in single precision, which were read as bytes into the memory of numbers, into those of this
+/// machine where they are.
+///
+/// ```
+/// use array_api::host;
+///
+/// let mut numbers = [1.0_f32, -2.5].map(|number| f32::from_bits(number.to_bits().to_be()));
+/// host::big_endian_in_place(&mut numbers);
+/// assert_eq!(numbers, [1.0, -2.5]);
+/// ```
+pub fn big_endian_in_place(numbers: &mut [f32]) {
+    swap::in_place(numbers);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

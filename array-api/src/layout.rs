@@ -126,19 +126,34 @@ impl Layout {
         if self.is_contiguous() {
             return Some(Self { offset: self.offset, ..Self::contiguous(shape) });
         }
-        // Only axes of length 1 may differ: strides of the others stay.
-        let long = |s: &[usize]| s.iter().copied().filter(|&length| length != 1).collect::<Vec<_>>();
-        if long(shape) != long(&self.shape) {
-            return None;
+        // Some axes in a row become others with as many elements, if steps along the former are equal throughout.
+        let axes = self.shape.iter().copied().zip(self.strides.iter().copied());
+        let mut axes = axes.filter(|&(length, _)| length != 1);
+        let mut strides = vec![0; shape.len()];
+        let mut next = 0;
+        while let Some((mut before, mut step)) = axes.next() {
+            let first = next;
+            let mut after = 1;
+            loop {
+                if after < before {
+                    after *= *shape.get(next)?;
+                    next += 1;
+                } else if before < after {
+                    let (length, stride) = axes.next()?;
+                    if step != stride * length as isize {
+                        return None;
+                    }
+                    before *= length;
+                    step = stride;
+                } else {
+                    break;
+                }
+            }
+            for axis in (first..next).rev().filter(|&axis| shape[axis] != 1) {
+                strides[axis] = step;
+                step *= shape[axis] as isize;
+            }
         }
-        let mut kept = self
-            .shape
-            .iter()
-            .zip(&self.strides)
-            .filter(|&(&length, _)| length != 1)
-            .map(|(_, &stride)| stride);
-        let strides =
-            shape.iter().map(|&length| if length == 1 { 0 } else { kept.next().unwrap_or(0) }).collect();
         Some(Self { shape: shape.to_vec(), strides, offset: self.offset })
     }
 
@@ -389,7 +404,50 @@ mod tests {
     #[test]
     fn reshaping_keeps_gaps_only_where_axes_stay() {
         let view = Layout::contiguous(&[4, 6]).slice(1, 1, 2, 3);
-        assert!(view.reshape(&[12]).is_none());
         assert_eq!(view.reshape(&[4, 1, 3]).unwrap().strides(), [6, 0, 2]);
+        assert_eq!(view.reshape(&[12]).unwrap().strides(), [2]);
+        assert!(Layout::contiguous(&[4, 6]).slice(1, 1, 1, 3).reshape(&[6, 2]).is_none());
+        // Whole rows of each of two images.
+        let rows = Layout::contiguous(&[2, 8, 5]).slice(1, 3, 1, 4);
+        assert_eq!(rows.reshape(&[2, 20]).unwrap().strides(), [40, 1]);
+        assert!(rows.reshape(&[40]).is_none());
+        assert_eq!(Layout::contiguous(&[3]).broadcast_to(&[4, 3]).unwrap().reshape(&[12]), None);
+        assert_eq!(Layout::contiguous(&[6]).slice(0, 5, -1, 6).reshape(&[3, 2]).unwrap().strides(), [-2, -1]);
+    }
+
+    #[test]
+    fn a_reshaped_view_has_the_same_elements_in_the_same_order() {
+        let positions = |layout: &Layout| -> Vec<usize> {
+            let length = layout.shape().last().copied().unwrap_or(1);
+            let step = layout.strides().last().copied().unwrap_or(1);
+            let each = |row: usize| (0..length).map(move |i| (row as isize + i as isize * step) as usize);
+            layout.row_offsets().flat_map(each).collect()
+        };
+        let base = Layout::contiguous(&[4, 6, 5, 1, 8]);
+        let views = [
+            base.slice(0, 1, 2, 2),
+            base.slice(1, 5, -2, 3),
+            base.slice(4, 0, 2, 4),
+            base.permute(&[1, 0, 3, 2, 4]),
+            base.permute(&[4, 2, 0, 1, 3]).slice(1, 4, -1, 5),
+        ];
+        let mut found = 0;
+        for view in views {
+            let len = view.len();
+            for a in (1..=len).filter(|a| len % a == 0) {
+                for b in (1..=len / a).filter(|b| len / a % b == 0) {
+                    if let Some(reshaped) = view.reshape(&[a, 1, b, len / a / b]) {
+                        assert_eq!(
+                            positions(&reshaped),
+                            positions(&view),
+                            "{view:?} as {:?}",
+                            reshaped.shape()
+                        );
+                        found += 1;
+                    }
+                }
+            }
+        }
+        assert!(found > 50, "{found}");
     }
 }

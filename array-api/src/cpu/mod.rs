@@ -106,6 +106,16 @@ impl Storage for Cpu {
         Ok(CpuBuffer::from(data))
     }
 
+    fn written<T: Element>(&self, len: usize, write: impl FnOnce(&mut [T])) -> Result<CpuBuffer<T>> {
+        let mut buffer = CpuBuffer::unspecified(len)?;
+        write(&mut buffer);
+        Ok(buffer)
+    }
+
+    fn is_in_host_memory(&self) -> bool {
+        true
+    }
+
     fn download<T: Element>(&self, x: View<'_, T, Self>) -> Result<Vec<T>> {
         Ok(contiguous(x).into_owned())
     }

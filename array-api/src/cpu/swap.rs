@@ -1,5 +1,22 @@
 //! The byte order of numbers from files.
 
+use pulp::{Arch, Simd, WithSimd};
+
+/// Turns big-endian numbers into those of this machine where they are.
+pub(crate) fn in_place(numbers: &mut [f32]) {
+    struct InPlace<'a>(&'a mut [f32]);
+    impl WithSimd for InPlace<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) {
+            for number in self.0 {
+                *number = f32::from_bits(u32::from_be(number.to_bits()));
+            }
+        }
+    }
+    Arch::new().dispatch(InPlace(numbers));
+}
+
 /// Turns big-endian numbers, of which each pair has the bytes and the place for as many numbers, into those of this
 /// machine.
 pub(crate) fn big_endian<'a>(rows: impl Iterator<Item = (&'a [u8], &'a mut [f32])>) {

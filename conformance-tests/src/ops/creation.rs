@@ -13,7 +13,7 @@ use crate::tolerance::LINSPACE;
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
     cases!["creation":
-        full, from_host, big_endian, attributes, item, copies, reclaimed, eye, meshgrid, triangles, arange, linspace, too_large,
+        full, from_host, written, big_endian, attributes, item, copies, reclaimed, eye, meshgrid, triangles, arange, linspace, too_large,
     ]
 }
 
@@ -26,7 +26,17 @@ fn big_endian<B: Backend>(xp: &B, check: &Check) -> Outcome {
         let mut columns = array_api::host::zeros(rows * (length - start))?;
         array_api::host::big_endian_columns(&bytes, length, start..length, &mut columns)?;
         let found = Array::from_vec(xp, columns, &[rows, length - start])?;
-        check.same("columns of a file", &found, &image.slice(ndarray::s![.., start..]).to_owned().into_dyn())
+        check.same(
+            "columns of a file",
+            &found,
+            &image.slice(ndarray::s![.., start..]).to_owned().into_dyn(),
+        )?;
+        let swapped = image.iter().map(|number| f32::from_bits(number.to_bits().to_be()));
+        let found = Array::written(xp, &[rows, length], |out| {
+            out.iter_mut().zip(swapped).for_each(|(out, number)| *out = number);
+            array_api::host::big_endian_in_place(out);
+        })?;
+        check.same("a file in place", &found, &image)
     })
 }
 
@@ -62,6 +72,24 @@ macro_rules! for_all_types {
     };
 }
 pub(super) use for_all_types;
+
+/// Elements that the host writes, of any type, into memory that held others before.
+fn written<B: Backend>(xp: &B, check: &Check) -> Outcome {
+    fn of_type<T: Value, B: Backend>(xp: &B, check: &Check) -> Outcome {
+        for_all((shape(), any::<u64>()), |(shape, seed)| {
+            let expected = host::random::<T>(&shape, Fill::Sprinkled(-9.0, 9.0), seed);
+            drop(Array::full(xp, &shape, T::ONE)?);
+            let found = Array::written(xp, &shape, |out| {
+                out.iter_mut().zip(&expected).for_each(|(out, value)| *out = *value);
+            })?;
+            check.same("written", &found, &expected)
+        })
+    }
+    for_all_types!(of_type, xp, check);
+    let huge = Array::<f64, B>::written(xp, &[usize::MAX, 2], |_| {});
+    require!(huge.is_err(), "more elements than memory can have");
+    Ok(())
+}
 
 fn full<B: Backend>(xp: &B, check: &Check) -> Outcome {
     fn body<T: Value, B: Backend>(xp: &B, check: &Check) -> Outcome {
