@@ -9,6 +9,7 @@
 
 mod checkpoint;
 mod fitter;
+mod images;
 mod memory;
 mod model;
 mod passed;

@@ -129,6 +129,19 @@ pub trait FrameSource: Sync {
         Ok(())
     }
 
+    /// Whether to read the frame at position `index` in parts, by [`read_rows`](Self::read_rows), takes little more time than to
+    /// read it as a whole.
+    fn reads_parts(&self, index: usize) -> bool {
+        let _ = index;
+        false
+    }
+
+    /// Says that the frame at position `index` will be read soon, so that what takes time before its pixels can be had may begin.
+    /// There may be no such frame; what fails is left to [`read`](Self::read).
+    fn will_read(&self, index: usize) {
+        let _ = index;
+    }
+
     /// Why the frame at position `index` of [`frames`](Self::frames) cannot be read, in one line that
     /// does not name it, if that is known before it is asked for. Reading it is the same error then.
     fn unreadable(&self, index: usize) -> Option<String> {
@@ -263,6 +276,10 @@ impl FrameSource for MemorySource {
         check_read_rows(self, index, &rows, out)?;
         out.copy_from_slice(&self.pixels[index][rows.start * self.shape.1..][..out.len()]);
         Ok(())
+    }
+
+    fn reads_parts(&self, _: usize) -> bool {
+        true
     }
 }
 

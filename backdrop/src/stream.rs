@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{channel, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -102,15 +102,49 @@ pub(crate) fn read_ahead<P: Send, R>(
                 receiver
             })
             .collect();
-        consume(Batches { receivers, count: batches.len(), spare: &spare })
+        // A reader that panics lets the scope panic.
+        let next = receivers.iter().cycle().take(batches.len()).map_while(|receiver| receiver.recv().ok());
+        consume(Batches { next: Box::new(next), spare: &spare })
+    })
+}
+
+/// As [`read_ahead`], for frames that are read later, where their pixels are needed: `unread` stands for those of a batch, and the
+/// source is told in time that a batch will be read.
+pub(crate) fn announce<P, R>(
+    source: &dyn FrameSource,
+    batches: &[&[usize]],
+    unread: impl Fn(&[usize]) -> P,
+    consume: impl FnOnce(Batches<'_, P>) -> Result<R>,
+) -> Result<R> {
+    let spare = Mutex::new(VecDeque::new());
+    std::thread::scope(|scope| {
+        let (sender, receiver) = channel::<&[usize]>();
+        scope.spawn(move || receiver.iter().flatten().for_each(|&frame| source.will_read(frame)));
+        // While a batch is worked on the next one comes in, and the first one before there is any.
+        let mut to_come = batches.iter().copied().filter(|batch| !batch.is_empty());
+        let mut announce_next = move || {
+            if let Some(batch) = to_come.next() {
+                // The thread takes all that comes.
+                let _ = sender.send(batch);
+            }
+        };
+        announce_next();
+        let next = batches.iter().map(|batch| {
+            if !batch.is_empty() {
+                announce_next();
+            }
+            (
+                Batch { frames: batch.to_vec(), prepared: Ok(unread(batch)), unreadable: Vec::new() },
+                Duration::ZERO,
+            )
+        });
+        consume(Batches { next: Box::new(next), spare: &spare })
     })
 }
 
 /// Batches that are being read.
 pub(crate) struct Batches<'a, P> {
-    /// Where each reader's come from.
-    receivers: Vec<Receiver<(Batch<P>, Duration)>>,
-    count: usize,
+    next: Box<dyn Iterator<Item = (Batch<P>, Duration)> + 'a>,
     spare: &'a Mutex<VecDeque<Vec<f32>>>,
 }
 
@@ -125,9 +159,7 @@ impl<P> Batches<'_, P> {
         read_time: &mut Duration,
         mut work: impl FnMut(Batch<P>) -> Result<Option<Vec<f32>>>,
     ) -> Result<()> {
-        for receiver in self.receivers.iter().cycle().take(self.count) {
-            // A reader that panics lets the scope panic.
-            let Ok((batch, time)) = receiver.recv() else { break };
+        for (batch, time) in self.next {
             *read_time += time;
             if let Some(memory) = work(batch)? {
                 locked(self.spare).push_back(memory);

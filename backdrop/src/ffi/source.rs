@@ -1,6 +1,7 @@
 //! Frames read from full frame images, as they are asked for.
 
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::fs::File;
+use std::io::{self, ErrorKind, IoSliceMut, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -18,6 +19,9 @@ use crate::source::{FrameInfo, FrameSource, OnError, Target, check_read_rows};
 /// Rows that are read at once: half a megabyte, which stays in a core's cache until
 /// the science columns have been taken out of it.
 const ROWS_AT_ONCE: usize = 64;
+
+/// Bytes of pixels that are read at once and worked on where they are, so that they had better stay in the cache.
+const STAYS_IN_CACHE: usize = 1 << 20;
 
 /// How [`FfiSource::open_with`] opens files.
 ///
@@ -194,7 +198,7 @@ impl FfiSource {
         out: &mut [f32],
     ) -> Result<()> {
         let part = (rows, self.shape.1);
-        if let (Storage::Plain, Some(start), false) = (header.storage, header.plain_at, verify) {
+        if let Some(start) = plain_at(header).filter(|_| !verify) {
             return read_plain(header, start, part, out);
         }
         if header.storage == Storage::Gzip {
@@ -205,6 +209,11 @@ impl FfiSource {
             read_science(&mut Reader::open(&header.path)?, header, part, verify, out)
         }
     }
+}
+
+/// Where in a file the pixels begin, if they can be read as they are there.
+fn plain_at(header: &FfiHeader) -> Option<u64> {
+    header.plain_at.filter(|_| header.storage == Storage::Plain)
 }
 
 /// Rows and columns of the science area for a cut-out size.
@@ -259,6 +268,31 @@ impl FrameSource for FfiSource {
         read
     }
 
+    /// Those of files that are not compressed are, unless checksums are to be [verified](OpenOptions::verify).
+    fn reads_parts(&self, index: usize) -> bool {
+        match self.places.get(index) {
+            Some(Place::Frame(position)) => !self.verify && plain_at(&self.headers[*position]).is_some(),
+            _ => false,
+        }
+    }
+
+    /// Has Linux read the image of a file that is not compressed into the page cache, if it is not there.
+    fn will_read(&self, index: usize) {
+        #[cfg(target_os = "linux")]
+        if let Some(Place::Frame(position)) = self.places.get(index)
+            && let header = &self.headers[*position]
+            && let Some(start) = plain_at(header)
+            && let Ok((file, _)) = open_regular(&header.path)
+        {
+            let bytes = (self.shape.0 * header.columns * size_of::<f32>()) as u64;
+            let advice = rustix::fs::Advice::WillNeed;
+            // Where it cannot, reading takes longer.
+            let _ = rustix::fs::fadvise(file, start, std::num::NonZero::new(bytes), advice);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = index;
+    }
+
     fn unreadable(&self, index: usize) -> Option<String> {
         match self.places.get(index)? {
             Place::Frame(_) => None,
@@ -293,15 +327,45 @@ fn read_plain(
     };
     let row_bytes = header.columns * size_of::<f32>();
     file.seek(SeekFrom::Start(start + (rows.start * row_bytes) as u64)).map_err(failed)?;
-    let mut buffer = host::zeros(ROWS_AT_ONCE.min(rows.len()) * row_bytes)?;
-    for out in out.chunks_mut(ROWS_AT_ONCE * columns) {
-        let buffer = &mut buffer[..out.len() / columns * row_bytes];
-        file.read_exact(buffer).map_err(failed)?;
-        let science = FIRST_SCIENCE_COLUMN..FIRST_SCIENCE_COLUMN + columns;
-        host::big_endian_columns(buffer, header.columns, science, out)?;
-        if header.scale != 1.0 {
-            out.iter_mut().for_each(|out| *out = scaled(*out, header.scale));
+    if size_of_val(out) <= STAYS_IN_CACHE {
+        read_into_place(&mut file, header.columns, columns, out).map_err(failed)?;
+    } else {
+        let mut buffer = host::zeros(ROWS_AT_ONCE.min(rows.len()) * row_bytes)?;
+        for out in out.chunks_mut(ROWS_AT_ONCE * columns) {
+            let buffer = &mut buffer[..out.len() / columns * row_bytes];
+            file.read_exact(buffer).map_err(failed)?;
+            let science = FIRST_SCIENCE_COLUMN..FIRST_SCIENCE_COLUMN + columns;
+            host::big_endian_columns(buffer, header.columns, science, out)?;
         }
+    }
+    if header.scale != 1.0 {
+        out.iter_mut().for_each(|out| *out = scaled(*out, header.scale));
+    }
+    Ok(())
+}
+
+/// Reads the science columns of rows of `length` pixels to where they are wanted.
+fn read_into_place(file: &mut File, length: usize, columns: usize, out: &mut [f32]) -> io::Result<()> {
+    let before = FIRST_SCIENCE_COLUMN * size_of::<f32>();
+    let between = (length - columns) * size_of::<f32>();
+    file.seek_relative(before as i64)?;
+    let mut rest = vec![0; ROWS_AT_ONCE.min(out.len() / columns) * between];
+    for out in out.chunks_mut(ROWS_AT_ONCE * columns) {
+        let ends = out.len() / columns;
+        let rows = bytemuck::cast_slice_mut(out).chunks_mut(columns * size_of::<f32>());
+        let parts = rows.zip(rest.chunks_mut(between)).flat_map(|(row, rest)| [row, rest]);
+        let mut slices: Vec<IoSliceMut> = parts.take(2 * ends - 1).map(IoSliceMut::new).collect();
+        let mut slices = &mut slices[..];
+        while !slices.is_empty() {
+            match file.read_vectored(slices) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(read) => IoSliceMut::advance_slices(&mut slices, read),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        file.seek_relative(between as i64)?;
+        host::big_endian_in_place(out);
     }
     Ok(())
 }

@@ -1,10 +1,13 @@
 //! Fitting batches of frames with one set of masks.
 
+use std::sync::{Mutex, PoisonError};
+
 use array_api::lazy::Expression;
-use array_api::{Array, Backend, Cast, Csr, Element, Float, Lazy, s};
+use array_api::{Array, Backend, Cast, Csr, Element, Float, Lazy, Tile, s};
 use ndarray::{Array2, Ix2};
 
 use super::Precision;
+use super::images::Images;
 use super::together::Together;
 use crate::background::Background;
 use crate::communicator::Alone;
@@ -56,9 +59,13 @@ struct Changed<B: Backend> {
 
 /// Pixels whose residuals are wanted.
 struct Samples<B: Backend> {
-    /// Their positions in a frame, row-major.
+    /// Their positions in a frame, row-major, in ascending order.
     positions: Array<i64, B>,
-    /// Their rows of `A1` and `A2`.
+    /// How many there are above each row, and in all.
+    above: Vec<usize>,
+    /// Where in this order they come in the order that they are wanted in, if it is another.
+    order: Option<Array<i64, B>>,
+    /// Their rows of `A1` and `A2`, as wanted.
     rows: [Csr<f64, B>; 2],
 }
 
@@ -88,6 +95,36 @@ pub(super) struct Projected<B: Backend> {
     non_positive: Array<f64, B>,
     /// The flux of the sampled pixels, of shape (frames, pixels), if there are any.
     samples: Option<Array<f32, B>>,
+}
+
+impl<B: Backend> Projected<B> {
+    /// Some of the frames.
+    pub(super) fn take(&self, frames: &[usize]) -> Result<Self> {
+        let [sums1, sums2] = &self.sums;
+        let frames: Vec<i64> = frames.iter().map(|&frame| frame as i64).collect();
+        let frames = Array::from_slice(sums1.backend(), &frames)?;
+        Ok(Self {
+            sums: [sums1.take(&frames, 0)?, sums2.take(&frames, 0)?],
+            non_positive: self.non_positive.take(&frames, 0)?,
+            samples: self.samples.as_ref().map(|samples| samples.take(&frames, 0)).transpose()?,
+        })
+    }
+}
+
+impl<B: Backend> Samples<B> {
+    /// The flux of those in a tile, of shape (frames, pixels), if there are any.
+    fn take(&self, tile: &Tile, frames: &Array<f32, B>) -> array_api::Result<Option<Array<f32, B>>> {
+        let [first, end] = [tile.rows.start, tile.rows.end].map(|row| self.above[row]);
+        let [count, rows, columns] = *frames.shape() else { return Ok(None) };
+        if first == end {
+            return Ok(None);
+        }
+        let mut positions = self.positions.slice(s![first..end])?;
+        if tile.rows.start > 0 {
+            positions = positions.subtract_scalar((tile.rows.start * columns) as i64)?;
+        }
+        frames.reshape(&[count, rows * columns])?.take(&positions, 1).map(Some)
+    }
 }
 
 impl<B: Backend> FrameFitter<B> {
@@ -193,11 +230,19 @@ impl<B: Backend> FrameFitter<B> {
     /// Those of the backend.
     pub fn set_samples(&mut self, pixels: &[(usize, usize)]) -> Result<()> {
         let Background { a1, a2 } = &self.background;
-        let columns = a1.window().shape().1;
-        let positions: Vec<i64> =
-            pixels.iter().map(|&(row, column)| (row * columns + column) as i64).collect();
-        let positions = Array::from_slice(a1.backend(), &positions)?;
-        self.samples = Some(Samples { positions, rows: [rows_of(a1, pixels)?, rows_of(a2, pixels)?] });
+        let (xp, (rows, columns)) = (a1.backend(), a1.window().shape());
+        let mut sorted: Vec<usize> = (0..pixels.len()).collect();
+        sorted.sort_by_key(|&pixel| pixels[pixel]);
+        let position = |&pixel: &usize| (pixels[pixel].0 * columns + pixels[pixel].1) as i64;
+        let positions: Vec<i64> = sorted.iter().map(position).collect();
+        let above = (0..=rows).map(|row| sorted.partition_point(|&pixel| pixels[pixel].0 < row)).collect();
+        let mut order = vec![0; pixels.len()];
+        for (place, &pixel) in sorted.iter().enumerate() {
+            order[pixel] = place as i64;
+        }
+        let order = (!order.is_sorted()).then(|| Array::from_slice(xp, &order)).transpose()?;
+        let rows = [rows_of(a1, pixels)?, rows_of(a2, pixels)?];
+        self.samples = Some(Samples { positions: Array::from_slice(xp, &positions)?, above, order, rows });
         Ok(())
     }
 
@@ -243,28 +288,38 @@ impl<B: Backend> FrameFitter<B> {
     }
 
     /// All of [`fit`](Self::fit) that takes the pixels of frames.
-    pub(super) fn project(&self, frames: &Array<f32, B>) -> Result<Projected<B>> {
+    pub(super) fn project(&self, images: &impl Images<B>) -> Result<Projected<B>> {
         match self.precision {
-            Precision::Double => self.project_pixels::<f64>(frames),
-            Precision::Single => self.project_pixels::<f32>(frames),
+            Precision::Double => self.project_pixels::<f64>(images),
+            Precision::Single => self.project_pixels::<f32>(images),
         }
     }
 
     /// [`project`](Self::project) with pixels of type `P` as soon as the average frame is subtracted, which is
     /// done in single precision, theirs. Sums over pixels are in double precision.
-    fn project_pixels<P: Float>(&self, frames: &Array<f32, B>) -> Result<Projected<B>>
+    fn project_pixels<P: Float>(&self, images: &impl Images<B>) -> Result<Projected<B>>
     where
         f32: Cast<P>,
         bool: Cast<P>,
     {
         let Background { a1, a2 } = &self.background;
         let xp = a1.backend();
-        let count = frames.shape()[0];
+        let count = images.count();
         let (n1, n2) = (a1.columns(), a2.columns());
+        let sampled = Mutex::new(Vec::new());
         let buffer = xp.reduce_tiles(&a1.tiles(count), count, n1 + n2 + 1, |tile| {
             let rows = || tile.rows.clone();
             let kept = self.kept.slice(s![rows()])?;
-            let frames = frames.slice(s![tile.batch.clone(), rows()])?;
+            let frames = images.tile(tile)?;
+            if let Some(samples) = &self.samples
+                && let Some(flux) = samples.take(tile, &frames)?
+            {
+                sampled.lock().unwrap_or_else(PoisonError::into_inner).push((
+                    tile.batch.start,
+                    tile.rows.start,
+                    flux,
+                ));
+            }
             let Observed { log, flux, non_positive } = match &self.average {
                 Some(average) => {
                     observed::<P, _>(frames.lazy().subtract(average.slice(s![rows()])?.lazy()), &kept)?
@@ -276,7 +331,9 @@ impl<B: Backend> FrameFitter<B> {
             Array::concat(&[&sums1, &sums2, &non_positive.astype::<f64>()?.expand_dims(1)?], 1)
         })?;
         let sums = Array::from_buffer(xp, buffer, &[count, n1 + n2 + 1]);
-        let samples = self.samples.as_ref().map(|samples| self.sampled(samples, frames)).transpose()?;
+        let sampled = sampled.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let samples =
+            self.samples.as_ref().map(|samples| self.sampled(samples, count, sampled)).transpose()?;
         Ok(Projected {
             sums: [sums.slice(s![.., 0..n1])?, sums.slice(s![.., n1..n1 + n2])?],
             non_positive: sums.slice(s![.., n1 + n2..])?,
@@ -307,7 +364,7 @@ impl<B: Backend> FrameFitter<B> {
         }
         let weights = left.iter().map(|&frame| w1.slice(s![frame..frame + 1]));
         let of_pixels =
-            self.smooth_pixels(&joined(weights.collect::<array_api::Result<Vec<_>>>()?.iter())?)?;
+            self.smooth_pixels(&joined(weights.collect::<array_api::Result<Vec<_>>>()?.iter(), 0)?)?;
         for (i, &frame) in left.iter().enumerate() {
             sums.assign(s![frame..frame + 1], &of_pixels.slice(s![i..i + 1])?)?;
         }
@@ -328,27 +385,42 @@ impl<B: Backend> FrameFitter<B> {
         Ok(Array::from_buffer(xp, buffer, &[count, a2.columns()]))
     }
 
-    /// What the fit needs of the sampled pixels: their flux, of shape (frames, pixels).
-    fn sampled(&self, samples: &Samples<B>, frames: &Array<f32, B>) -> Result<Array<f32, B>> {
-        let (rows, columns) = self.background.a1.window().shape();
-        let pixels = rows * columns;
-        let mut flux = frames.reshape(&[frames.shape()[0], pixels])?.take(&samples.positions, 1)?;
+    /// What the fit needs of the sampled pixels: their flux, of shape (frames, pixels), of what tiles have of them.
+    fn sampled(
+        &self,
+        samples: &Samples<B>,
+        count: usize,
+        mut parts: Vec<(usize, usize, Array<f32, B>)>,
+    ) -> Result<Array<f32, B>> {
+        let window = self.background.a1.window().shape();
+        parts.sort_by_key(|&(frame, row, _)| (frame, row));
+        let of_frames =
+            parts.chunk_by(|a, b| a.0 == b.0).map(|parts| joined(parts.iter().map(|(.., part)| part), 1));
+        let of_frames = of_frames.collect::<array_api::Result<Vec<_>>>()?;
+        let mut flux = if of_frames.is_empty() {
+            Array::empty(self.backend(), &[count, 0])?
+        } else {
+            joined(of_frames.iter(), 0)?
+        };
         if let Some(average) = &self.average {
-            flux.subtract_assign(&average.reshape(&[pixels])?.take(&samples.positions, 0)?)?;
+            flux.subtract_assign(&average.reshape(&[window.0 * window.1])?.take(&samples.positions, 0)?)?;
         }
         flux.maximum_scalar_assign(FLOOR as f32)?;
-        Ok(flux)
+        match &samples.order {
+            Some(order) => Ok(flux.take(order, 1)?),
+            None => Ok(flux),
+        }
     }
 
     /// The result for all frames of some parts, one after another. The equations of many frames are solved
     /// in less time than those of one after the other.
     pub(super) fn finish(&self, parts: &[Projected<B>]) -> Result<Fitted> {
-        let sums = |design: usize| joined(parts.iter().map(|part| &part.sums[design]));
+        let sums = |design: usize| joined(parts.iter().map(|part| &part.sums[design]), 0);
         let [w1, w2] = self.solve(&[sums(0)?, sums(1)?])?;
-        let non_positive = joined(parts.iter().map(|part| &part.non_positive))?;
+        let non_positive = joined(parts.iter().map(|part| &part.non_positive), 0)?;
         let residuals = match &self.samples {
             Some(samples) => {
-                let flux = joined(parts.iter().filter_map(|part| part.samples.as_ref()))?;
+                let flux = joined(parts.iter().filter_map(|part| part.samples.as_ref()), 0)?;
                 matrix(&residuals(samples, &flux, &w1, &w2)?)?
             }
             None => Array2::zeros((w1.shape()[0], 0)),
@@ -358,13 +430,14 @@ impl<B: Backend> FrameFitter<B> {
     }
 }
 
-/// Arrays one after another along the first axis.
+/// Arrays one after another along an axis.
 fn joined<'a, T: Element, B: Backend>(
     parts: impl Iterator<Item = &'a Array<T, B>>,
+    axis: isize,
 ) -> array_api::Result<Array<T, B>> {
     match *parts.collect::<Vec<_>>() {
         [alone] => Ok(alone.clone()),
-        ref parts => Array::concat(parts, 0),
+        ref parts => Array::concat(parts, axis),
     }
 }
 

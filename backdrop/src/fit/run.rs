@@ -1,6 +1,7 @@
 //! The fit from beginning to end, on one rank or several.
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use array_api::{Array, Backend};
@@ -9,6 +10,7 @@ use rayon::prelude::*;
 
 use super::checkpoint::{Description, Log};
 use super::fitter::Projected;
+use super::images::Unread;
 use super::memory::frames_in_memory;
 use super::model::FittedModel;
 use super::record::Record;
@@ -25,7 +27,7 @@ use crate::mask::Masks;
 use crate::output::dir_of;
 use crate::progress::Progress;
 use crate::source::{FrameSource, OnError};
-use crate::stream::{Batch, Batches, Wanted, read_ahead};
+use crate::stream::{Batch, Batches, Wanted, announce, read_ahead};
 
 pub(super) fn run<B: Backend>(
     xp: &B,
@@ -248,8 +250,15 @@ struct Fit<'a> {
     samples: &'a SamplePixels,
 }
 
-/// Images of a batch, unless it is empty.
-type Images<B> = Option<Array<f32, B>>;
+/// The frames of a batch.
+enum Pixels<B: Backend> {
+    /// There are none.
+    None,
+    /// Images in memory, of shape (frames, rows, columns).
+    Read(Array<f32, B>),
+    /// They are read where they are fitted, some rows at a time.
+    Unread,
+}
 
 impl Fit<'_> {
     /// Begins to read the frames that are not done, and calls `consume` with the batches and the mask window of each.
@@ -257,16 +266,23 @@ impl Fit<'_> {
         &self,
         xp: &B,
         done: &[usize],
-        consume: impl FnOnce(Vec<usize>, Batches<'_, Images<B>>) -> Result<R>,
+        consume: impl FnOnce(Vec<usize>, Batches<'_, Pixels<B>>) -> Result<R>,
     ) -> Result<R> {
         let is_left = |frame: &usize| done.binary_search(frame).is_err();
         let left: Vec<usize> = self.survey.fitted().filter(is_left).collect();
-        let (windows, batches): (Vec<usize>, Vec<&[usize]>) = self.batches(&left).into_iter().unzip();
         let (rows, columns) = self.source.shape();
+        if xp.is_in_host_memory() && left.iter().all(|&frame| self.source.reads_parts(frame)) {
+            let (windows, batches): (Vec<usize>, Vec<&[usize]>) =
+                self.batches(&left, usize::MAX).into_iter().unzip();
+            let unread = |batch: &[usize]| if batch.is_empty() { Pixels::None } else { Pixels::Unread };
+            return announce(self.source, &batches, unread, |batches| consume(windows, batches));
+        }
+        let (windows, batches): (Vec<usize>, Vec<&[usize]>) =
+            self.batches(&left, frames_in_memory(rows * columns)).into_iter().unzip();
         // The next batch goes to the device while the current one is fitted.
         let upload = |batch: &[usize], pixels: Vec<f32>| match batch.len() {
-            0 => Ok(None),
-            frames => Ok(Some(Array::from_vec(xp, pixels, &[frames, rows, columns])?)),
+            0 => Ok(Pixels::None),
+            frames => Ok(Pixels::Read(Array::from_vec(xp, pixels, &[frames, rows, columns])?)),
         };
         // Two readers: one alone would have to share two processors with the threads that fit.
         let wanted = Wanted { source: self.source, rows: 0..rows, batches: &batches, readers: 2 };
@@ -277,18 +293,19 @@ impl Fit<'_> {
     fn second_pass<B: Backend>(
         &self,
         fitter: &mut FrameFitter<B>,
-        (windows, batches): (Vec<usize>, Batches<'_, Images<B>>),
+        (windows, batches): (Vec<usize>, Batches<'_, Pixels<B>>),
         (results, log): (&mut Option<Results>, &mut Option<Log>),
         report: &mut FitReport,
     ) -> Result<RankReport> {
-        let Self { options, job, together, .. } = self;
+        let Self { source, options, job, together, .. } = *self;
+        let reading = Reading { source, progress: job.progress, on_error: options.on_error };
         let mut mine = RankReport::default();
         let start = Instant::now();
         let waited = together.waited();
         let mut windows = windows.into_iter();
         let (mut window, mut dropped) = (None, None);
         let mut mask_time = Duration::ZERO;
-        let mut read_time = Duration::ZERO;
+        let (mut read_time, mut in_tiles) = (Duration::ZERO, Duration::ZERO);
         let mut round = Ok(Round::default());
         let solved = |round: Round<B>, fitter: &FrameFitter<B>| round.records(fitter, self.samples);
         let mut keep = |records| self.finish_round(records, (&mut *results, &mut *log), &mut mine);
@@ -308,14 +325,17 @@ impl Fit<'_> {
             window = next;
             if ends {
                 match std::mem::replace(&mut round, Ok(Round::default())) {
-                    Ok(round) => whole = Some(round),
+                    Ok(round) => {
+                        in_tiles += round.read_time;
+                        whole = Some(round);
+                    }
                     Err(error) => keep(Err(error))?,
                 }
                 return Ok(None);
             }
             let Ok(parts) = &mut round else { return Ok(None) };
             let (cancelled, fitter) = (stop_if_cancelled(job.progress), &*fitter);
-            let add = || cancelled.and_then(|()| parts.add(fitter, batch, options.on_error));
+            let add = || cancelled.and_then(|()| parts.add(reading, fitter, batch));
             let added = match whole.take() {
                 Some(whole) => {
                     let (added, records) = rayon::join(add, || solved(whole, fitter));
@@ -330,7 +350,7 @@ impl Fit<'_> {
             })
         })?;
         whole.map_or(Ok(()), |whole| keep(solved(whole, fitter)))?;
-        report.read_time += read_time;
+        report.read_time += read_time + in_tiles;
         report.fit_time = start.elapsed().saturating_sub(mask_time);
         report.setup_time += mask_time;
         mine.read_time = report.read_time;
@@ -340,14 +360,13 @@ impl Fit<'_> {
     }
 
     /// What this rank reads of some frames, in ascending order, one after another, and the mask window of each: the frames of
-    /// a round in parts, so that few are in memory at once, and at its end an empty batch.
-    fn batches<'f>(&self, frames: &'f [usize]) -> Vec<(usize, &'f [usize])> {
-        let (rows, columns) = self.source.shape();
+    /// a round, at most so many at once, and at its end an empty batch.
+    fn batches<'f>(&self, frames: &'f [usize], at_once: usize) -> Vec<(usize, &'f [usize])> {
         let window = |frame: usize| frame / self.options.mask_window;
         let mut batches: Vec<(usize, &[usize])> = Vec::new();
         for frames in frames.chunk_by(|&a, &b| window(a) == window(b)) {
             for round in self.together.rounds(frames, self.options.frames_per_batch) {
-                let parts = round.chunks(frames_in_memory(rows * columns)).chain([&[][..]]);
+                let parts = round.chunks(at_once).chain([&[][..]]);
                 batches.extend(parts.map(|part| (window(frames[0]), part)));
             }
         }
@@ -424,16 +443,26 @@ impl Fit<'_> {
     }
 }
 
+/// How frames are read where they are fitted.
+#[derive(Clone, Copy)]
+struct Reading<'a> {
+    source: &'a dyn FrameSource,
+    progress: &'a dyn Progress,
+    on_error: OnError,
+}
+
 /// The frames of a round that have been read.
 struct Round<B: Backend> {
     frames: Vec<usize>,
     projected: Vec<Projected<B>>,
     unreadable: Vec<Record>,
+    /// Time spent in reading frames where they were fitted.
+    read_time: Duration,
 }
 
 impl<B: Backend> Default for Round<B> {
     fn default() -> Self {
-        Self { frames: Vec::new(), projected: Vec::new(), unreadable: Vec::new() }
+        Self { frames: Vec::new(), projected: Vec::new(), unreadable: Vec::new(), read_time: Duration::ZERO }
     }
 }
 
@@ -441,11 +470,41 @@ impl<B: Backend> Round<B> {
     /// Takes some frames, and gives back the memory of their images.
     fn add(
         &mut self,
+        Reading { source, progress, on_error }: Reading<'_>,
         fitter: &FrameFitter<B>,
-        batch: Batch<Option<Array<f32, B>>>,
-        on_error: OnError,
+        batch: Batch<Pixels<B>>,
     ) -> Result<Option<Vec<f32>>> {
-        for (frame, error) in batch.unreadable {
+        self.skip(batch.unreadable, on_error)?;
+        match batch.prepared? {
+            Pixels::None => Ok(None),
+            Pixels::Read(images) => {
+                self.projected.push(fitter.project(&images)?);
+                self.frames.extend(batch.frames);
+                Ok(images.reclaim())
+            }
+            Pixels::Unread => {
+                let (xp, outcome) = (fitter.backend(), Mutex::default());
+                let images = Unread { xp, source, frames: &batch.frames, progress, outcome };
+                let projected = fitter.project(&images)?;
+                // What was read after that is nothing.
+                stop_if_cancelled(progress)?;
+                let outcome = images.outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
+                self.read_time += outcome.time;
+                let (unreadable, read) = outcome.split(&batch.frames);
+                let all = unreadable.is_empty();
+                self.skip(unreadable, on_error)?;
+                if !read.is_empty() {
+                    self.projected.push(if all { projected } else { projected.take(&read)? });
+                    self.frames.extend(read.into_iter().map(|place| batch.frames[place]));
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Goes on without frames that cannot be read, unless that is to be an error.
+    fn skip(&mut self, unreadable: Vec<(usize, Error)>, on_error: OnError) -> Result<()> {
+        for (frame, error) in unreadable {
             match on_error {
                 OnError::Fail => return Err(error),
                 OnError::Skip => {
@@ -453,10 +512,7 @@ impl<B: Backend> Round<B> {
                 }
             }
         }
-        let Some(images) = batch.prepared? else { return Ok(None) };
-        self.projected.push(fitter.project(&images)?);
-        self.frames.extend(batch.frames);
-        Ok(images.reclaim())
+        Ok(())
     }
 
     /// The results of all frames.
