@@ -36,7 +36,7 @@ use crate::statistics::median;
 const STRIP: usize = 512;
 
 /// Rows at the bottom of a strip that tell whether it is blown out.
-const ROWS: usize = 10;
+pub(crate) const ROWS: usize = 10;
 
 /// Mean flux of those rows, in electrons/s, beyond which a strip is blown out.
 const LIMIT: f64 = 10_000.0;

@@ -40,7 +40,7 @@ pub(super) fn run<B: Backend>(
     let mut log = together.agree(open_log(xp, source, options, job))?;
 
     let start = Instant::now();
-    let survey = survey(xp, source, options, (&together, job.progress), &mut log, &mut report)?;
+    let survey = survey(source, options, (&together, job.progress), &mut log, &mut report)?;
     survey.report(&mut report);
     report.survey_time = start.elapsed();
 
@@ -145,8 +145,7 @@ fn describe<B: Backend>(xp: &B, source: &dyn FrameSource, options: &FitOptions) 
 }
 
 /// The first pass, unless a checkpoint has its result.
-fn survey<B: Backend>(
-    xp: &B,
+fn survey(
     source: &dyn FrameSource,
     options: &FitOptions,
     (together, progress): (&Together, &dyn Progress),
@@ -164,7 +163,7 @@ fn survey<B: Backend>(
     if let Some(log) = log.as_mut().filter(|_| !saved.is_empty()) {
         log.refuse(saved.len());
     }
-    let survey = Survey::run(xp, source, options, (together, progress), report)?;
+    let survey = Survey::run(source, options, (together, progress), report)?;
     together.agree(match log {
         Some(log) => {
             log.cut().and_then(|_| log.append(&survey.to_bytes())).and_then(|()| log.sync_at_times())

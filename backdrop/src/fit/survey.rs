@@ -1,13 +1,16 @@
 //! The first pass over the frames: quality, the minimum image, and pixels without a value.
 
+mod look;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use array_api::{Array, Backend};
+use array_api::Backend;
 use ndarray::Array2;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::passed::{PassedPixels, hide};
@@ -17,9 +20,10 @@ use crate::error::{Error, Result};
 use crate::file::Model;
 use crate::mask::Masks;
 use crate::progress::Progress;
-use crate::quality::{BLOWN_OUT, NO_DATA, UNREADABLE, is_blown_out, passes};
+use crate::quality::{self, BLOWN_OUT, NO_DATA, UNREADABLE, is_blown_out, passes};
 use crate::source::{FrameInfo, FrameSource, OnError};
-use crate::stream::{Wanted, for_each_batch};
+use crate::stream::{Batch, Wanted, announce, for_each_batch};
+use look::{Darkest, InMemory, Look, Rows, Seen};
 
 /// A set of pixels, a bit each in row-major order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,12 +34,9 @@ impl PixelSet {
         Self(vec![0; pixels.div_ceil(8)])
     }
 
-    fn insert_non_finite(&mut self, pixels: &[f32]) {
-        for (byte, pixels) in self.0.iter_mut().zip(pixels.chunks(8)) {
-            for (bit, pixel) in pixels.iter().enumerate() {
-                *byte |= u8::from(!pixel.is_finite()) << bit;
-            }
-        }
+    /// Inserts those whose bits are set, from a byte on.
+    fn insert_bits(&mut self, first: usize, bits: &[u8]) {
+        self.0[first..].iter_mut().zip(bits).for_each(|(byte, bits)| *byte |= bits);
     }
 
     fn insert_all(&mut self, other: &Self) {
@@ -74,12 +75,6 @@ fn image_of(pixels: Vec<f32>, shape: (usize, usize)) -> Array2<f32> {
         Ok(image) => image.mapv_into(|flux| if flux.is_finite() { flux } else { f32::NAN }),
         Err(error) => unreachable!("an image has rows and columns: {error}"),
     }
-}
-
-fn count_non_finite(pixels: &[f32]) -> usize {
-    // Counters as wide as pixels: of wider ones a vector has half as many.
-    let count = |part: &[f32]| part.iter().map(|pixel| u32::from(!pixel.is_finite())).sum::<u32>();
-    pixels.par_chunks(1 << 16).map(|part| count(part) as usize).sum()
 }
 
 /// The pixels that an asteroid passes from the first of some frames to the last.
@@ -142,10 +137,107 @@ struct Packed {
     brought_down: Vec<u32>,
 }
 
+/// Frames that are read as they are looked at, some rows at a time.
+struct Unread<'a> {
+    source: &'a dyn FrameSource,
+    frames: &'a [usize],
+    progress: &'a dyn Progress,
+    /// The nanoseconds that reading took, of all threads together.
+    time: AtomicU64,
+}
+
+impl Rows for Unread<'_> {
+    fn rows<'a>(&'a self, place: usize, rows: Range<usize>, memory: &'a mut Vec<f32>) -> Result<&'a [f32]> {
+        stop_if_cancelled(self.progress)?;
+        let start = Instant::now();
+        memory.resize(rows.len() * self.source.shape().1, 0.0);
+        self.source.read_rows(self.frames[place], rows, memory)?;
+        self.time.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        Ok(memory)
+    }
+}
+
+/// The first pass on this rank.
+struct Pass<'a> {
+    source: &'a dyn FrameSource,
+    options: &'a FitOptions,
+    found: Found,
+    /// The minimum over the good frames. The masks need some image: until there is a good one, it is that over those that are
+    /// fitted.
+    darkest: Darkest,
+}
+
+impl Pass<'_> {
+    /// Looks at some frames, and returns those that cannot be read, and why.
+    fn look(&mut self, frames: &[usize], pixels: &dyn Rows) -> Vec<(usize, Error)> {
+        let (rows, columns) = self.source.shape();
+        let first = 0..rows.min(quality::ROWS);
+        let of_first = |place: usize| {
+            let blown_out = is_blown_out(pixels.rows(place, first.clone(), &mut Vec::new())?, columns);
+            Ok(if blown_out { BLOWN_OUT } else { 0 })
+        };
+        // Our own flags of each frame.
+        let mut flags: Vec<Result<u32>> = (0..frames.len()).map(of_first).collect();
+        let infos = || frames.iter().map(|&frame| &self.source.frames()[frame]);
+        let hidden = infos().map(|info| passed_pixels(std::slice::from_ref(info), self.source, self.options));
+        let mut looks: Vec<Look> = hidden.map(|hidden| Look { counts: false, hidden }).collect();
+        let mut seen = Vec::new();
+        // Which frames pass is not known before all of their pixels are seen.
+        let mut assumed = None;
+        let fitted = loop {
+            let passing = |bitmask: u32| -> Vec<bool> {
+                let pass = |(info, flags): (&FrameInfo, &Result<u32>)| {
+                    flags.as_ref().is_ok_and(|flags| passes(info.quality | flags, bitmask))
+                };
+                infos().zip(&flags).map(pass).collect()
+            };
+            let (good, fitted) =
+                (passing(self.options.average_bitmask), passing(self.options.quality_bitmask));
+            let any = good.contains(&true);
+            let chosen = if any || self.found.averaged > 0 { &good } else { &fitted };
+            if assumed.as_ref() == Some(chosen) {
+                self.darkest.accept();
+                self.found.averaged += good.iter().filter(|&&good| good).count();
+                break fitted;
+            }
+            looks.iter_mut().zip(chosen).for_each(|(look, &chosen)| look.counts = chosen);
+            seen = self.darkest.look(pixels, &looks, any && self.found.averaged == 0);
+            assumed = Some(chosen.clone());
+            for (flags, seen) in flags.iter_mut().zip(&mut seen) {
+                match (&mut *flags, seen) {
+                    (Ok(flags), Ok(seen)) if 2 * seen.non_finite > rows * columns => *flags |= NO_DATA,
+                    (Ok(_), Err(error)) => *flags = Err(std::mem::replace(error, Error::Cancelled)),
+                    _ => {}
+                }
+            }
+        };
+        let mut unreadable = Vec::new();
+        for (((&frame, flags), fitted), seen) in frames.iter().zip(flags).zip(fitted).zip(seen) {
+            match flags {
+                Ok(0) => {}
+                Ok(flags) => drop(self.found.flags.insert(frame, flags)),
+                Err(error) => unreadable.push((frame, error)),
+            }
+            if let Ok(Seen { non_finite: 1.., missing }) = &seen
+                && fitted
+            {
+                let set = self.found.missing.entry(frame / self.options.mask_window);
+                let set = set.or_insert_with(|| PixelSet::none(rows * columns));
+                missing.iter().for_each(|(first, bits)| set.insert_bits(*first, bits));
+            }
+            if let Ok(seen) = seen
+                && fitted
+            {
+                self.found.non_finite_pixels += seen.non_finite as u64;
+            }
+        }
+        unreadable
+    }
+}
+
 impl Survey {
     /// Looks at this rank's part of the frames, and brings together what all ranks find.
-    pub(super) fn run<B: Backend>(
-        xp: &B,
+    pub(super) fn run(
         source: &dyn FrameSource,
         options: &FitOptions,
         (together, progress): (&Together, &dyn Progress),
@@ -153,70 +245,59 @@ impl Survey {
     ) -> Result<Self> {
         let (rows, columns) = source.shape();
         let frames: Vec<usize> = (0..used(source, options)).collect();
-        let mut found = Found::default();
-        let mut minimum: Option<Array<f32, B>> = None;
-        // The masks need some image: until a frame passes the average bitmask, those that are
-        // fitted make do.
-        let mut substitute = None;
         let mut asteroids = PassedPixels::new(options, &source.frames()[..frames.len()], (rows, columns));
-        let mut look = |frame: usize, mut pixels: Vec<f32>| -> Result<Option<Vec<f32>>> {
-            let non_finite = count_non_finite(&pixels);
-            let mut flags = 0;
-            if 2 * non_finite > pixels.len() {
-                flags |= NO_DATA;
-            }
-            if is_blown_out(&pixels, columns) {
-                flags |= BLOWN_OUT;
-            }
-            if flags != 0 {
-                found.flags.insert(frame, flags);
-            }
-            let quality = source.frames()[frame].quality | flags;
-            let fitted = passes(quality, options.quality_bitmask);
-            if fitted && non_finite > 0 {
-                found.non_finite_pixels += non_finite as u64;
-                let missing = found.missing.entry(frame / options.mask_window);
-                missing.or_insert_with(|| PixelSet::none(pixels.len())).insert_non_finite(&pixels);
-            }
-            let good = passes(quality, options.average_bitmask);
-            if good || (fitted && found.averaged == 0) {
-                let passed = passed_pixels(&source.frames()[frame..=frame], source, options);
-                hide(&mut pixels, &passed);
-                if good {
-                    asteroids.take(&pixels, &passed);
-                }
-                let mut image = Array::from_vec(xp, pixels, &[rows * columns])?;
-                if non_finite > 0 || !passed.is_empty() {
-                    image.nan_to_num_assign(f32::INFINITY, f32::INFINITY, f32::INFINITY)?;
-                }
-                found.averaged += usize::from(good);
-                let darkest = if good { &mut minimum } else { &mut substitute };
-                match darkest {
-                    Some(darkest) => darkest.minimum_assign(&image)?,
-                    None => {
-                        *darkest = Some(image);
-                        return Ok(None);
-                    }
-                }
-                return Ok(image.reclaim());
-            }
-            Ok(Some(pixels))
-        };
+        let mut pass =
+            Pass { source, options, found: Found::default(), darkest: Darkest::new((rows, columns)) };
+        // What is around the pixels that asteroids pass is told by a whole frame.
+        let in_parts = options.asteroids.is_none() && frames.iter().all(|&frame| source.reads_parts(frame));
 
         progress.start("minimum image", frames.len());
-        // Frame by frame, and at the end of each round an empty batch, where ranks agree to go on.
+        // Frame by frame unless they are read in parts, and at the end of each round an empty batch, where ranks agree to go on.
         let mut batches: Vec<&[usize]> = Vec::new();
         for round in together.rounds(&frames, options.frames_per_batch) {
-            batches.extend(round.chunks(1));
+            batches.extend(round.chunks(if in_parts { usize::MAX } else { 1 }));
             batches.push(&[]);
         }
         let mut unreadable = BTreeMap::new();
         let mut round = Ok(0);
-        let ready = |_: &[usize], pixels| Ok(pixels);
-        // Reading is most of the work.
-        let readers = rayon::current_num_threads();
-        let wanted = Wanted { source, rows: 0..rows, batches: &batches, readers };
-        for_each_batch(wanted, &mut report.read_time, ready, |batch| {
+        let (mut read_time, mut in_parts_time) = (Duration::ZERO, Duration::ZERO);
+        let mut look = |batch: Batch<Option<Vec<f32>>>| -> Result<(u32, Option<Vec<f32>>)> {
+            stop_if_cancelled(progress)?;
+            let looked = (batch.frames.len() + batch.unreadable.len()) as u32;
+            let mut failed = batch.unreadable;
+            let memory = match batch.prepared? {
+                _ if batch.frames.is_empty() => None,
+                Some(mut pixels) => {
+                    failed.extend(pass.look(&batch.frames, &InMemory { pixels: &pixels, columns }));
+                    for &frame in &batch.frames {
+                        let info = &source.frames()[frame];
+                        let flags = pass.found.flags.get(&frame).unwrap_or(&0);
+                        if passes(info.quality | flags, options.average_bitmask) {
+                            let passed = passed_pixels(std::slice::from_ref(info), source, options);
+                            hide(&mut pixels, &passed);
+                            asteroids.take(&pixels, &passed);
+                        }
+                    }
+                    Some(pixels)
+                }
+                None => {
+                    let unread = Unread { source, frames: &batch.frames, progress, time: AtomicU64::new(0) };
+                    failed.extend(pass.look(&batch.frames, &unread));
+                    in_parts_time += Duration::from_nanos(unread.time.into_inner());
+                    // What was not read since then is no error.
+                    stop_if_cancelled(progress)?;
+                    None
+                }
+            };
+            for (frame, error) in failed {
+                match options.on_error {
+                    OnError::Skip => drop(unreadable.insert(frame, error.to_string())),
+                    OnError::Fail => return Err(error),
+                }
+            }
+            Ok((looked, memory))
+        };
+        let work = |batch: Batch<Option<Vec<f32>>>| {
             if batch.frames.is_empty() && batch.unreadable.is_empty() {
                 let mine = std::mem::replace(&mut round, Ok(0));
                 let mine = mine.map(|looked: u32| looked.to_le_bytes().to_vec());
@@ -226,37 +307,33 @@ impl Survey {
                 })?;
                 return Ok(None);
             }
-            let Ok(looked) = &round else { return Ok(None) };
-            let looked = looked + 1;
-            let take = || {
-                stop_if_cancelled(progress)?;
-                match (batch.frames.first(), batch.unreadable.into_iter().next()) {
-                    (Some(&frame), None) => look(frame, batch.prepared?),
-                    (_, Some((frame, error))) if options.on_error == OnError::Skip => {
-                        unreadable.insert(frame, error.to_string());
-                        Ok(None)
-                    }
-                    (_, Some((_, error))) => Err(error),
-                    (None, None) => Ok(None),
-                }
-            };
+            let Ok(before) = &round else { return Ok(None) };
             let mut memory = None;
-            round = take().map(|pixels| {
+            round = look(batch).map(|(looked, pixels)| {
                 memory = pixels;
-                looked
+                before + looked
             });
             Ok(memory)
-        })?;
+        };
+        if in_parts {
+            announce(source, &batches, |_| None, |batches| batches.for_each(&mut read_time, work))?;
+        } else {
+            // Reading is most of the work.
+            let readers = rayon::current_num_threads();
+            let wanted = Wanted { source, rows: 0..rows, batches: &batches, readers };
+            for_each_batch(wanted, &mut read_time, |_, pixels| Ok(Some(pixels)), work)?;
+        }
+        report.read_time += read_time + in_parts_time;
         progress.finish();
+        let Pass { mut found, darkest, .. } = pass;
         found.flags.extend(unreadable.keys().map(|&frame| (frame, UNREADABLE)));
         found.unreadable = unreadable;
 
+        let averaged = found.averaged;
         let found = together.share(found)?;
-        let image = match if found.averaged > 0 { minimum } else { substitute } {
-            Some(image) => image.to_vec().map_err(Error::from),
-            None => Ok(vec![f32::INFINITY; rows * columns]),
-        };
-        let mut image = together.agree(image)?;
+        // Frames that are only fitted do not count if other ranks have good ones.
+        let nothing = averaged == 0 && found.averaged > 0;
+        let mut image = if nothing { vec![f32::INFINITY; rows * columns] } else { darkest.into_image() };
         together.ranks().minimum(&mut image)?;
         asteroids.share(together.ranks())?;
         let mut minimum = image_of(image, (rows, columns));

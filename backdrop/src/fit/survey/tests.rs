@@ -20,7 +20,7 @@ fn minimum(others: &[(usize, usize, f32)], options: &FitOptions) -> Vec<f32> {
     let frames = [30.0, 10.0, 20.0].into_iter().enumerate().map(frame).collect();
     let source = MemorySource::new(Target { sector: 1, camera: 1, ccd: 1 }, SHAPE, frames).unwrap();
     let run = (&Together::new(&Alone), &Silent as &dyn Progress);
-    let survey = Survey::run(&Cpu::new(), &source, options, run, &mut FitReport::default()).unwrap();
+    let survey = Survey::run(&source, options, run, &mut FitReport::default()).unwrap();
     survey.minimum.into_raw_vec_and_offset().0
 }
 
