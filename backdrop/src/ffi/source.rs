@@ -189,31 +189,19 @@ impl FfiSource {
     pub fn headers(&self) -> &[FfiHeader] {
         &self.headers
     }
-
-    fn read_unchanged(
-        &self,
-        header: &FfiHeader,
-        rows: Range<usize>,
-        verify: bool,
-        out: &mut [f32],
-    ) -> Result<()> {
-        let part = (rows, self.shape.1);
-        if let Some(start) = plain_at(header).filter(|_| !verify) {
-            return read_plain(header, start, part, out);
-        }
-        if header.storage == Storage::Gzip {
-            let length = usize::try_from(header.image_end).unwrap_or(usize::MAX);
-            let bytes = gzip::intact_bytes(&header.path, length)?;
-            read_science(&mut Reader::open_bytes(&header.path, &bytes)?, header, part, verify, out)
-        } else {
-            read_science(&mut Reader::open(&header.path)?, header, part, verify, out)
-        }
-    }
 }
 
 /// Where in a file the pixels begin, if they can be read as they are there.
 fn plain_at(header: &FfiHeader) -> Option<u64> {
     header.plain_at.filter(|_| header.storage == Storage::Plain)
+}
+
+/// Whether a byte of a file can be had without waiting for the disk.
+#[cfg(target_os = "linux")]
+fn is_in_memory(file: &File, at: u64) -> bool {
+    let mut byte = [0];
+    let flags = rustix::io::ReadWriteFlags::NOWAIT;
+    rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, flags).is_ok()
 }
 
 /// Rows and columns of the science area for a cut-out size.
@@ -260,11 +248,20 @@ impl FrameSource for FfiSource {
                 return Err(Error::Unreadable { path: path.clone(), reason: reason.clone() });
             }
         };
-        header.stamp.check(&header.path)?;
         let verify = self.verify && rows.start == 0;
-        let read = self.read_unchanged(header, rows, verify, out);
-        // Whatever came of it, this would be the reason.
-        header.stamp.check(&header.path)?;
+        let read = match plain_at(header).filter(|_| !verify) {
+            Some(start) => read_plain(header, start, (rows, self.shape.1), out),
+            None => {
+                header.stamp.check(&header.path)?;
+                let read = read_whole(header, (rows, self.shape.1), verify, out);
+                header.stamp.check(&header.path)?;
+                read
+            }
+        };
+        if read.is_err() {
+            // If the file is no longer what it was, that is the reason.
+            header.stamp.check(&header.path)?;
+        }
         read
     }
 
@@ -285,9 +282,13 @@ impl FrameSource for FfiSource {
             && let Ok((file, _)) = open_regular(&header.path)
         {
             let bytes = (self.shape.0 * header.columns * size_of::<f32>()) as u64;
-            let advice = rustix::fs::Advice::WillNeed;
-            // Where it cannot, reading takes longer.
-            let _ = rustix::fs::fadvise(file, start, std::num::NonZero::new(bytes), advice);
+            // To ask for all of a file that is in memory takes some percent of the time that reading it does.
+            let places = [start, start + bytes / 2, start + bytes.saturating_sub(1)];
+            if !places.into_iter().all(|at| is_in_memory(&file, at)) {
+                let advice = rustix::fs::Advice::WillNeed;
+                // Where it cannot, reading takes longer.
+                let _ = rustix::fs::fadvise(file, start, std::num::NonZero::new(bytes), advice);
+            }
         }
         #[cfg(not(target_os = "linux"))]
         let _ = index;
@@ -310,6 +311,17 @@ impl FrameSource for FfiSource {
     }
 }
 
+/// Reads some rows and the first columns of the science area from a file that all of has to be read, or looked at.
+fn read_whole(header: &FfiHeader, part: (Range<usize>, usize), verify: bool, out: &mut [f32]) -> Result<()> {
+    if header.storage == Storage::Gzip {
+        let length = usize::try_from(header.image_end).unwrap_or(usize::MAX);
+        let bytes = gzip::intact_bytes(&header.path, length)?;
+        read_science(&mut Reader::open_bytes(&header.path, &bytes)?, header, part, verify, out)
+    } else {
+        read_science(&mut Reader::open(&header.path)?, header, part, verify, out)
+    }
+}
+
 /// Reads some rows and the first `columns` columns of the science area from a file whose pixels are
 /// known to be single precision numbers from `start` on, as long as the file has not changed.
 fn read_plain(
@@ -319,6 +331,7 @@ fn read_plain(
     out: &mut [f32],
 ) -> Result<()> {
     let (mut file, metadata) = open_regular(&header.path)?;
+    header.stamp.check_as(&metadata, &header.path)?;
     let failed = |error: io::Error| match error.kind() {
         ErrorKind::UnexpectedEof => {
             Error::Truncated { path: header.path.clone(), declared: header.image_end, actual: metadata.len() }
@@ -341,7 +354,7 @@ fn read_plain(
     if header.scale != 1.0 {
         out.iter_mut().for_each(|out| *out = scaled(*out, header.scale));
     }
-    Ok(())
+    header.stamp.check_as(&file.metadata().map_err(failed)?, &header.path)
 }
 
 /// Reads the science columns of rows of `length` pixels to where they are wanted.

@@ -45,18 +45,26 @@ impl Stamp {
     /// # Errors
     /// [`Error::Changed`] if it has another, or is gone; [`Error::Io`] if that cannot be told.
     pub fn check(self, path: &Path) -> Result<()> {
-        let changed = |change: String| Err(Error::Changed { path: path.to_owned(), change });
         match std::fs::metadata(path) {
-            Ok(metadata) => match Self::new(&metadata) {
-                now if now == self => Ok(()),
-                now if now.size != self.size => {
-                    changed(format!("its size went from {} to {} bytes", self.size, now.size))
-                }
-                _ => changed("it was written again".into()),
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => changed("it was removed".into()),
+            Ok(metadata) => self.check_as(&metadata, path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(Error::Changed { path: path.to_owned(), change: "it was removed".into() })
+            }
             Err(error) => Err(Error::io(path)(error)),
         }
+    }
+
+    /// Checks that the file at `path` has this stamp, as what is known of it says.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] if it has another.
+    pub fn check_as(self, metadata: &Metadata, path: &Path) -> Result<()> {
+        let change = match Self::new(metadata) {
+            now if now == self => return Ok(()),
+            now if now.size != self.size => format!("its size went from {} to {} bytes", self.size, now.size),
+            _ => "it was written again".into(),
+        };
+        Err(Error::Changed { path: path.to_owned(), change })
     }
 
     /// A hash that is the same in every process: FNV-1a of 64 bits (Fowler, Noll & Vo).

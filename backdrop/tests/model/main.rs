@@ -7,6 +7,7 @@ mod common;
 mod design;
 mod fit;
 mod full_size;
+mod in_parts;
 mod memory;
 mod real_frame;
 mod recovery;

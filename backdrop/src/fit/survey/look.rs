@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::error::Result;
@@ -126,10 +127,12 @@ fn hidden_in(pixels: &[usize], range: Range<usize>) -> &[usize] {
 /// Takes the minimum with pixels that have a value, the first of which is number `start`, but for those that are hidden.
 fn darken(darkest: &mut [f32], pixels: &[f32], hidden: &[usize], start: usize) {
     let before: Vec<f32> = hidden.iter().map(|pixel| darkest[pixel - start]).collect();
-    for (darkest, &pixel) in darkest.iter_mut().zip(pixels) {
-        // No value is less than what is not a number, and what is infinite is none.
-        *darkest = if f32::NEG_INFINITY < pixel && pixel < *darkest { pixel } else { *darkest };
-    }
+    Arch::new().dispatch(|| {
+        for (darkest, &pixel) in darkest.iter_mut().zip(pixels) {
+            // No value is less than what is not a number, and what is infinite is none.
+            *darkest = if (f32::NEG_INFINITY < pixel) & (pixel < *darkest) { pixel } else { *darkest };
+        }
+    });
     for (pixel, before) in hidden.iter().zip(before) {
         darkest[pixel - start] = before;
     }
@@ -138,7 +141,7 @@ fn darken(darkest: &mut [f32], pixels: &[f32], hidden: &[usize], start: usize) {
 fn count_non_finite(pixels: &[f32]) -> usize {
     // Counters as wide as pixels: of wider ones a vector has half as many.
     let count = |part: &[f32]| part.iter().map(|pixel| u32::from(!pixel.is_finite())).sum::<u32>();
-    pixels.chunks(1 << 16).map(|part| count(part) as usize).sum()
+    Arch::new().dispatch(|| pixels.chunks(1 << 16).map(|part| count(part) as usize).sum())
 }
 
 /// A bit for each pixel, which is set if it has no value.
