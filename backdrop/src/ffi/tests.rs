@@ -164,6 +164,42 @@ fn some_rows_are_read_from_any_storage() {
 }
 
 #[test]
+fn a_large_image_is_the_same_as_a_whole_and_in_parts() {
+    // Larger than what stays in a cache. The numbers are small enough to be exact.
+    let (rows, columns, size) = (603, 651, 600);
+    let number = |row: usize, column: usize| (row * columns + column) as f32 + 0.25;
+    let data = (0..rows * columns).flat_map(|i| number(i / columns, i % columns).to_be_bytes()).collect();
+    let image = Hdu::image(-32, &[rows, columns], data).card("CAMERA", 1).card("CCD", 3).card("DQUALITY", 0);
+    let dir = TempDir::new().unwrap();
+    let plain = save(&dir, NAME, &file_of(&[primary(), image]));
+    let source = FfiSource::open(vec![plain.clone()], Some(size)).unwrap();
+    let mut whole = vec![0.0; size * size];
+    source.read(0, &mut whole).unwrap();
+    for (index, found) in whole.iter().enumerate() {
+        assert_eq!(*found, number(index / size, 44 + index % size));
+    }
+    // Nothing comes of it but that reading takes less time; frames that there are not are none of its business.
+    source.will_read(0);
+    source.will_read(7);
+    let mut memory = vec![f32::NAN; size * size];
+    for rows in [1, 63, 64, 65, 200] {
+        for start in [0, 1, 299, size - rows] {
+            let part = &mut memory[..rows * size];
+            source.read_rows(0, start..start + rows, part).unwrap();
+            assert!(part == &whole[start * size..(start + rows) * size], "{rows} rows from {start}");
+        }
+    }
+    source.read_rows(0, 600..600, &mut []).unwrap();
+
+    let verified = OpenOptions { verify: true, ..OpenOptions::default() };
+    let verified = FfiSource::open_with(vec![plain.clone()], Some(size), &verified).unwrap();
+    let packed = save(&dir, &format!("{NAME}.gz"), &gzip(&std::fs::read(&plain).unwrap()));
+    let packed = FfiSource::open(vec![packed], Some(size)).unwrap();
+    let in_parts = [&source, &verified, &packed].map(|source| [0, 1].map(|index| source.reads_parts(index)));
+    assert_eq!(in_parts, [[true, false], [false, false], [false, false]]);
+}
+
+#[test]
 fn an_image_behind_other_extensions_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let other = Hdu::image(8, &[3], vec![1, 2, 3]);

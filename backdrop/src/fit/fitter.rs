@@ -3,11 +3,12 @@
 use std::sync::{Mutex, PoisonError};
 
 use array_api::lazy::Expression;
-use array_api::{Array, Backend, Cast, Csr, Element, Float, Lazy, Tile, s};
+use array_api::{Array, Backend, Cast, Csr, Element, Float, Lazy, s};
 use ndarray::{Array2, Ix2};
 
 use super::Precision;
 use super::images::Images;
+use super::samples::Samples;
 use super::together::Together;
 use crate::background::Background;
 use crate::communicator::Alone;
@@ -57,18 +58,6 @@ struct Changed<B: Backend> {
     change: Array<f64, B>,
 }
 
-/// Pixels whose residuals are wanted.
-struct Samples<B: Backend> {
-    /// Their positions in a frame, row-major, in ascending order.
-    positions: Array<i64, B>,
-    /// How many there are above each row, and in all.
-    above: Vec<usize>,
-    /// Where in this order they come in the order that they are wanted in, if it is another.
-    order: Option<Array<i64, B>>,
-    /// Their rows of `A1` and `A2`, as wanted.
-    rows: [Csr<f64, B>; 2],
-}
-
 /// Another mask has its Gram matrix updated by the pixels that differ if they are at most this
 /// share of all; beyond, summing over all pixels anew takes less time.
 const MAX_CHANGED_SHARE: usize = 32;
@@ -108,22 +97,6 @@ impl<B: Backend> Projected<B> {
             non_positive: self.non_positive.take(&frames, 0)?,
             samples: self.samples.as_ref().map(|samples| samples.take(&frames, 0)).transpose()?,
         })
-    }
-}
-
-impl<B: Backend> Samples<B> {
-    /// The flux of those in a tile, of shape (frames, pixels), if there are any.
-    fn take(&self, tile: &Tile, frames: &Array<f32, B>) -> array_api::Result<Option<Array<f32, B>>> {
-        let [first, end] = [tile.rows.start, tile.rows.end].map(|row| self.above[row]);
-        let [count, rows, columns] = *frames.shape() else { return Ok(None) };
-        if first == end {
-            return Ok(None);
-        }
-        let mut positions = self.positions.slice(s![first..end])?;
-        if tile.rows.start > 0 {
-            positions = positions.subtract_scalar((tile.rows.start * columns) as i64)?;
-        }
-        frames.reshape(&[count, rows * columns])?.take(&positions, 1).map(Some)
     }
 }
 
@@ -229,20 +202,7 @@ impl<B: Backend> FrameFitter<B> {
     /// # Errors
     /// Those of the backend.
     pub fn set_samples(&mut self, pixels: &[(usize, usize)]) -> Result<()> {
-        let Background { a1, a2 } = &self.background;
-        let (xp, (rows, columns)) = (a1.backend(), a1.window().shape());
-        let mut sorted: Vec<usize> = (0..pixels.len()).collect();
-        sorted.sort_by_key(|&pixel| pixels[pixel]);
-        let position = |&pixel: &usize| (pixels[pixel].0 * columns + pixels[pixel].1) as i64;
-        let positions: Vec<i64> = sorted.iter().map(position).collect();
-        let above = (0..=rows).map(|row| sorted.partition_point(|&pixel| pixels[pixel].0 < row)).collect();
-        let mut order = vec![0; pixels.len()];
-        for (place, &pixel) in sorted.iter().enumerate() {
-            order[pixel] = place as i64;
-        }
-        let order = (!order.is_sorted()).then(|| Array::from_slice(xp, &order)).transpose()?;
-        let rows = [rows_of(a1, pixels)?, rows_of(a2, pixels)?];
-        self.samples = Some(Samples { positions: Array::from_slice(xp, &positions)?, above, order, rows });
+        self.samples = Some(Samples::new(&self.background, pixels)?);
         Ok(())
     }
 
@@ -314,11 +274,7 @@ impl<B: Backend> FrameFitter<B> {
             if let Some(samples) = &self.samples
                 && let Some(flux) = samples.take(tile, &frames)?
             {
-                sampled.lock().unwrap_or_else(PoisonError::into_inner).push((
-                    tile.batch.start,
-                    tile.rows.start,
-                    flux,
-                ));
+                sampled.lock().unwrap_or_else(PoisonError::into_inner).push(flux);
             }
             let Observed { log, flux, non_positive } = match &self.average {
                 Some(average) => {
@@ -332,8 +288,8 @@ impl<B: Backend> FrameFitter<B> {
         })?;
         let sums = Array::from_buffer(xp, buffer, &[count, n1 + n2 + 1]);
         let sampled = sampled.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let samples =
-            self.samples.as_ref().map(|samples| self.sampled(samples, count, sampled)).transpose()?;
+        let flux = |samples: &Samples<B>| samples.flux(count, sampled, self.average.as_ref());
+        let samples = self.samples.as_ref().map(flux).transpose()?;
         Ok(Projected {
             sums: [sums.slice(s![.., 0..n1])?, sums.slice(s![.., n1..n1 + n2])?],
             non_positive: sums.slice(s![.., n1 + n2..])?,
@@ -385,33 +341,6 @@ impl<B: Backend> FrameFitter<B> {
         Ok(Array::from_buffer(xp, buffer, &[count, a2.columns()]))
     }
 
-    /// What the fit needs of the sampled pixels: their flux, of shape (frames, pixels), of what tiles have of them.
-    fn sampled(
-        &self,
-        samples: &Samples<B>,
-        count: usize,
-        mut parts: Vec<(usize, usize, Array<f32, B>)>,
-    ) -> Result<Array<f32, B>> {
-        let window = self.background.a1.window().shape();
-        parts.sort_by_key(|&(frame, row, _)| (frame, row));
-        let of_frames =
-            parts.chunk_by(|a, b| a.0 == b.0).map(|parts| joined(parts.iter().map(|(.., part)| part), 1));
-        let of_frames = of_frames.collect::<array_api::Result<Vec<_>>>()?;
-        let mut flux = if of_frames.is_empty() {
-            Array::empty(self.backend(), &[count, 0])?
-        } else {
-            joined(of_frames.iter(), 0)?
-        };
-        if let Some(average) = &self.average {
-            flux.subtract_assign(&average.reshape(&[window.0 * window.1])?.take(&samples.positions, 0)?)?;
-        }
-        flux.maximum_scalar_assign(FLOOR as f32)?;
-        match &samples.order {
-            Some(order) => Ok(flux.take(order, 1)?),
-            None => Ok(flux),
-        }
-    }
-
     /// The result for all frames of some parts, one after another. The equations of many frames are solved
     /// in less time than those of one after the other.
     pub(super) fn finish(&self, parts: &[Projected<B>]) -> Result<Fitted> {
@@ -421,7 +350,7 @@ impl<B: Backend> FrameFitter<B> {
         let residuals = match &self.samples {
             Some(samples) => {
                 let flux = joined(parts.iter().filter_map(|part| part.samples.as_ref()), 0)?;
-                matrix(&residuals(samples, &flux, &w1, &w2)?)?
+                matrix(&samples.residuals(&flux, &w1, &w2)?)?
             }
             None => Array2::zeros((w1.shape()[0], 0)),
         };
@@ -431,7 +360,7 @@ impl<B: Backend> FrameFitter<B> {
 }
 
 /// Arrays one after another along an axis.
-fn joined<'a, T: Element, B: Backend>(
+pub(super) fn joined<'a, T: Element, B: Backend>(
     parts: impl Iterator<Item = &'a Array<T, B>>,
     axis: isize,
 ) -> array_api::Result<Array<T, B>> {
@@ -439,21 +368,6 @@ fn joined<'a, T: Element, B: Backend>(
         [alone] => Ok(alone.clone()),
         ref parts => Array::concat(parts, axis),
     }
-}
-
-/// `f - m1 - m2` at the sampled pixels, whose flux is given, of shape (frames, pixels).
-fn residuals<B: Backend>(
-    Samples { rows: [a1, a2], .. }: &Samples<B>,
-    flux: &Array<f32, B>,
-    w1: &Array<f64, B>,
-    w2: &Array<f64, B>,
-) -> Result<Array<f64, B>> {
-    let mut flux = flux.astype::<f64>()?;
-    let mut model = a1.matmul(&w1.matrix_transpose()?)?;
-    model.exp10_assign()?;
-    model.add_assign(&a2.matmul(&w2.matrix_transpose()?)?)?;
-    flux.subtract_assign(&model.matrix_transpose()?)?;
-    Ok(flux)
 }
 
 /// [`FLOOR`] where the flux is less or there is no value: pixels without one have the weight of masked ones, so that any
@@ -562,7 +476,10 @@ fn smooth_sums<B: Backend>(
 }
 
 /// The rows of a design's matrix that belong to some pixels of its window.
-fn rows_of<B: Backend>(matrix: &DesignMatrix<B>, pixels: &[(usize, usize)]) -> Result<Csr<f64, B>> {
+pub(super) fn rows_of<B: Backend>(
+    matrix: &DesignMatrix<B>,
+    pixels: &[(usize, usize)],
+) -> Result<Csr<f64, B>> {
     let window = matrix.window();
     let on_ccd: Vec<(usize, usize)> =
         pixels.iter().map(|&(row, column)| (window.rows()[row], window.columns()[column])).collect();

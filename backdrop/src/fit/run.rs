@@ -1,7 +1,6 @@
 //! The fit from beginning to end, on one rank or several.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use array_api::{Array, Backend};
@@ -9,12 +8,11 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::checkpoint::{Description, Log};
-use super::fitter::Projected;
-use super::images::Unread;
 use super::memory::frames_in_memory;
 use super::model::FittedModel;
 use super::record::Record;
-use super::results::{Results, records};
+use super::results::Results;
+use super::round::{Pixels, Reading, Round};
 use super::survey::{PixelSet, Survey, used, without};
 use super::together::{Merge, Together};
 use super::{FitOptions, FitReport, FrameFitter, Job, MIN_AVERAGE_FRAMES, RankReport, stop_if_cancelled};
@@ -26,8 +24,8 @@ use crate::geometry::Window;
 use crate::mask::Masks;
 use crate::output::dir_of;
 use crate::progress::Progress;
-use crate::source::{FrameSource, OnError};
-use crate::stream::{Batch, Batches, Wanted, announce, read_ahead};
+use crate::source::FrameSource;
+use crate::stream::{Batches, Wanted, announce, read_ahead};
 
 pub(super) fn run<B: Backend>(
     xp: &B,
@@ -249,16 +247,6 @@ struct Fit<'a> {
     samples: &'a SamplePixels,
 }
 
-/// The frames of a batch.
-enum Pixels<B: Backend> {
-    /// There are none.
-    None,
-    /// Images in memory, of shape (frames, rows, columns).
-    Read(Array<f32, B>),
-    /// They are read where they are fitted, some rows at a time.
-    Unread,
-}
-
 impl Fit<'_> {
     /// Begins to read the frames that are not done, and calls `consume` with the batches and the mask window of each.
     fn read_ahead<B: Backend, R>(
@@ -439,89 +427,6 @@ impl Fit<'_> {
             self.job.progress.advance(1);
         }
         log.as_mut().map_or(Ok(()), Log::sync_at_times)
-    }
-}
-
-/// How frames are read where they are fitted.
-#[derive(Clone, Copy)]
-struct Reading<'a> {
-    source: &'a dyn FrameSource,
-    progress: &'a dyn Progress,
-    on_error: OnError,
-}
-
-/// The frames of a round that have been read.
-struct Round<B: Backend> {
-    frames: Vec<usize>,
-    projected: Vec<Projected<B>>,
-    unreadable: Vec<Record>,
-    /// Time spent in reading frames where they were fitted.
-    read_time: Duration,
-}
-
-impl<B: Backend> Default for Round<B> {
-    fn default() -> Self {
-        Self { frames: Vec::new(), projected: Vec::new(), unreadable: Vec::new(), read_time: Duration::ZERO }
-    }
-}
-
-impl<B: Backend> Round<B> {
-    /// Takes some frames, and gives back the memory of their images.
-    fn add(
-        &mut self,
-        Reading { source, progress, on_error }: Reading<'_>,
-        fitter: &FrameFitter<B>,
-        batch: Batch<Pixels<B>>,
-    ) -> Result<Option<Vec<f32>>> {
-        self.skip(batch.unreadable, on_error)?;
-        match batch.prepared? {
-            Pixels::None => Ok(None),
-            Pixels::Read(images) => {
-                self.projected.push(fitter.project(&images)?);
-                self.frames.extend(batch.frames);
-                Ok(images.reclaim())
-            }
-            Pixels::Unread => {
-                let (xp, outcome) = (fitter.backend(), Mutex::default());
-                let images = Unread { xp, source, frames: &batch.frames, progress, outcome };
-                let projected = fitter.project(&images)?;
-                // What was read after that is nothing.
-                stop_if_cancelled(progress)?;
-                let outcome = images.outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
-                self.read_time += outcome.time;
-                let (unreadable, read) = outcome.split(&batch.frames);
-                let all = unreadable.is_empty();
-                self.skip(unreadable, on_error)?;
-                if !read.is_empty() {
-                    self.projected.push(if all { projected } else { projected.take(&read)? });
-                    self.frames.extend(read.into_iter().map(|place| batch.frames[place]));
-                }
-                Ok(None)
-            }
-        }
-    }
-
-    /// Goes on without frames that cannot be read, unless that is to be an error.
-    fn skip(&mut self, unreadable: Vec<(usize, Error)>, on_error: OnError) -> Result<()> {
-        for (frame, error) in unreadable {
-            match on_error {
-                OnError::Fail => return Err(error),
-                OnError::Skip => {
-                    self.unreadable.push(Record::Unreadable { frame, reason: error.to_string() });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The results of all frames.
-    fn records(self, fitter: &FrameFitter<B>, samples: &SamplePixels) -> Result<Vec<Record>> {
-        if self.projected.is_empty() {
-            return Ok(self.unreadable);
-        }
-        let mut records = records(&self.frames, &fitter.finish(&self.projected)?, samples);
-        records.extend(self.unreadable);
-        Ok(records)
     }
 }
 

@@ -72,7 +72,7 @@ impl Darkest {
         let (columns, image) = (self.columns, &self.image);
         let size = (ROWS * columns).max(1);
         let bands = self.next.par_chunks_mut(size).zip(image.par_chunks(size)).enumerate();
-        let of_bands: Vec<Vec<Result<(usize, Vec<u8>)>>> = bands
+        let of_bands: Vec<Vec<Result<Seen>>> = bands
             .map_init(Vec::new, |memory, (band, (darkest, image))| {
                 if afresh {
                     darkest.fill(f32::INFINITY);
@@ -86,22 +86,23 @@ impl Darkest {
                         let start = rows.start * columns;
                         darken(darkest, pixels, hidden_in(&look.hidden, start..start + pixels.len()), start);
                     }
-                    let non_finite = count_non_finite(pixels);
-                    Ok((non_finite, if non_finite > 0 { non_finite_bits(pixels) } else { Vec::new() }))
+                    let mut seen = Seen { non_finite: count_non_finite(pixels), missing: Vec::new() };
+                    if seen.non_finite > 0 {
+                        seen.missing.push((band * size / 8, non_finite_bits(pixels)));
+                    }
+                    Ok(seen)
                 };
                 looks.iter().enumerate().map(of_frame).collect()
             })
             .collect();
         let nothing = || Ok(Seen { non_finite: 0, missing: Vec::new() });
         let mut seen: Vec<Result<Seen>> = looks.iter().map(|_| nothing()).collect();
-        for (band, of_frames) in of_bands.into_iter().enumerate() {
-            for (seen, of_frame) in seen.iter_mut().zip(of_frames) {
-                match (&mut *seen, of_frame) {
-                    (Ok(seen), Ok((non_finite, bits))) => {
-                        seen.non_finite += non_finite;
-                        if non_finite > 0 {
-                            seen.missing.push((band * size / 8, bits));
-                        }
+        for of_frames in of_bands {
+            for (seen, of_band) in seen.iter_mut().zip(of_frames) {
+                match (&mut *seen, of_band) {
+                    (Ok(seen), Ok(of_band)) => {
+                        seen.non_finite += of_band.non_finite;
+                        seen.missing.extend(of_band.missing);
                     }
                     // That of the first rows.
                     (Ok(_), Err(error)) => *seen = Err(error),

@@ -3,7 +3,6 @@ use crate::asteroids::{Asteroids, Position, Track};
 use crate::communicator::Alone;
 use crate::progress::Silent;
 use crate::source::{MemorySource, Target};
-use array_api::Cpu;
 
 const SHAPE: (usize, usize) = (70, 66);
 
