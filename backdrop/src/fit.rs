@@ -167,7 +167,8 @@ pub struct FitReport {
     pub fit_time: Duration,
     /// Time for the principal components of the jitter and background pixels.
     pub components_time: Duration,
-    /// Time spent in reading frames, in both passes; it overlaps with the work.
+    /// Time that threads spent in reading frames, in both passes, of all threads together; where others work meanwhile, it overlaps with
+    /// the work.
     pub read_time: Duration,
     /// What each rank has done, by rank; on ranks other than 0 empty. The times above are those of
     /// rank 0.
@@ -179,7 +180,8 @@ pub struct FitReport {
 pub struct RankReport {
     /// Frames that it has fitted.
     pub frames: usize,
-    /// Time spent in reading frames, in both passes; it overlaps with the work.
+    /// Time that threads spent in reading frames, in both passes, of all threads together; where others work meanwhile, it overlaps with
+    /// the work.
     pub read_time: Duration,
     /// Time for fitting, reading included as far as it did not overlap.
     pub fit_time: Duration,
