@@ -19,6 +19,7 @@ use ndarray::{Array2, ArrayView2};
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::mask::Masks;
@@ -64,22 +65,37 @@ impl SamplePixels {
     /// assert_eq!(pixels, SamplePixels::draw(&masks, 20, 0));
     /// ```
     pub fn draw(masks: &Masks, count: usize, seed: u64) -> Self {
+        let Masks { star, saturation } = masks;
         let draw = |stream: u64, wanted_star: bool| {
-            let candidates: Vec<(u32, u32)> = masks
-                .star
-                .indexed_iter()
-                .zip(&masks.saturation)
-                .filter(|((_, star), saturation)| **star == wanted_star && **saturation)
-                .map(|(((row, column), _), _)| (row as u32, column as u32))
-                .collect();
+            let columns_of = |row: usize| {
+                let pixels = star.row(row).into_iter().zip(saturation.row(row)).enumerate();
+                pixels
+                    .filter(move |&(_, (&star, &saturation))| (star == wanted_star) & saturation)
+                    .map(|(column, _)| column)
+            };
+            // Candidates are numbered row by row.
+            let counts: Vec<usize> =
+                (0..star.nrows()).into_par_iter().map(|row| columns_of(row).count()).collect();
+            let candidates = counts.iter().sum();
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(stream);
-            let mut chosen =
-                index::sample(&mut rng, candidates.len(), count.min(candidates.len())).into_vec();
+            let mut chosen = index::sample(&mut rng, candidates, count.min(candidates)).into_vec();
             chosen.sort_unstable();
-            chosen.into_iter().map(|index| candidates[index]).collect()
+            let mut chosen = chosen.into_iter().peekable();
+            let mut pixels = Vec::with_capacity(chosen.len());
+            let mut first = 0;
+            for (row, count) in counts.into_iter().enumerate() {
+                if chosen.peek().is_some_and(|&number| number < first + count) {
+                    let of_row = (first..).zip(columns_of(row));
+                    let of_row = of_row.filter(|(number, _)| chosen.next_if_eq(number).is_some());
+                    pixels.extend(of_row.map(|(_, column)| (row as u32, column as u32)));
+                }
+                first += count;
+            }
+            pixels
         };
-        Self { jitter: draw(0, false), background: draw(1, true) }
+        let (jitter, background) = rayon::join(|| draw(0, false), || draw(1, true));
+        Self { jitter, background }
     }
 }
 

@@ -66,8 +66,10 @@ pub fn star_mask(image: &Array2<f32>) -> Array2<bool> {
         let [left, right] = beside(column, row.len());
         let dy = slope((above[column], below[column]), apart);
         let dx = slope((row[left], row[right]), right - left);
+        let [dy, dx] = [dy, dx].map(f64::from);
+        let gradient = (dy * dy + dx * dx).sqrt() as f32;
         // Written so that NaN is masked.
-        let quiet = dy.hypot(dx) < MAX_GRADIENT && row[column] < SATURATION;
+        let quiet = (gradient < MAX_GRADIENT) & (row[column] < SATURATION);
         !quiet
     });
     grown(&masked).mapv_into(|masked| !masked)

@@ -13,13 +13,14 @@ mod vectors;
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
 
 use evaluate::evaluate;
 use kronecker::project_kronecker;
 use project::project;
 
 use super::vectors::LANES;
-use super::{Cpu, CpuBuffer, contiguous};
+use super::{Cpu, CpuBuffer, contiguous, parallel};
 use crate::backend::{Splines, View};
 use crate::layout::Layout;
 use crate::spline::{MAX_DEGREE, PiecewisePolynomials};
@@ -171,10 +172,8 @@ impl Splines for Cpu {
         let x = contiguous(x).into_owned();
         let ends = basis.breakpoints();
         let inner = &ends[1..ends.len() - 1];
-        let mut first_run = vec![0];
-        let mut runs: Vec<Run> = Vec::new();
-        for row in x.chunks(columns.max(1)) {
-            let begin = runs.len();
+        let of_row = |row: &[f64]| {
+            let mut runs: Vec<Run> = Vec::new();
             let mut interval = 0;
             for (column, &point) in row.iter().enumerate() {
                 // The next point is mostly in the same interval or a neighbouring one.
@@ -184,7 +183,7 @@ impl Splines for Cpu {
                 while interval > 0 && inner[interval - 1] > point {
                     interval -= 1;
                 }
-                match runs[begin..].last_mut() {
+                match runs.last_mut() {
                     Some(run) if run.interval == interval as u32 => run.end += 1,
                     _ => runs.push(Run {
                         start: column as u32,
@@ -193,6 +192,17 @@ impl Splines for Cpu {
                     }),
                 }
             }
+            runs
+        };
+        let of_rows: Vec<Vec<Run>> = if parallel(x.len()) {
+            x.par_chunks(columns.max(1)).map(of_row).collect()
+        } else {
+            x.chunks(columns.max(1)).map(of_row).collect()
+        };
+        let mut first_run = vec![0];
+        let mut runs = Vec::with_capacity(of_rows.iter().map(Vec::len).sum());
+        for of_row in of_rows {
+            runs.extend(of_row);
             first_run.push(runs.len() as u32);
         }
         // Rows without points have no runs.

@@ -19,7 +19,7 @@ mod tests;
 
 use std::f64::consts::{PI, SQRT_2};
 
-use array_api::{Array, Backend, Csr, PiecewisePolynomials, s};
+use array_api::{Array, Backend, Csr, PiecewisePolynomials, host, s};
 use ndarray::Array2;
 use rayon::prelude::*;
 
@@ -225,7 +225,7 @@ impl Smooth {
         let (columns, entries) = self.functions();
         let points = cells.len() * POINTS;
         let indptr = (0..=points).map(|point| count(point * entries)).collect::<Result<_>>()?;
-        let (mut indices, mut data) = (vec![0; points * entries], vec![0.0; points * entries]);
+        let (mut indices, mut data) = (host::zeros(points * entries)?, host::zeros(points * entries)?);
         let of_cells = indices.par_chunks_mut(POINTS * entries).zip(data.par_chunks_mut(POINTS * entries));
         of_cells.zip(cells).for_each(|((indices, data), cell)| {
             let of_points = indices.chunks_mut(entries).zip(data.chunks_mut(entries));

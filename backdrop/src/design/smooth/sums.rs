@@ -1,6 +1,6 @@
 //! Sums over the pixels of a cell, of functions of `A2` times polynomials.
 
-use array_api::{Backend, Csr, PiecewisePolynomials};
+use array_api::{Backend, Csr, PiecewisePolynomials, host};
 use ndarray::Array2;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -395,7 +395,7 @@ pub(super) fn over_pixels<B: Backend>(
         indptr.push(count(entries)?);
     }
     let (radial, angular) = (along_axis::<RADIAL>(), along_axis::<ANGULAR>());
-    let (mut indices, mut data) = (vec![0; entries], vec![0.0; entries]);
+    let (mut indices, mut data) = (host::zeros(entries)?, host::zeros(entries)?);
     let (mut rest, mut data_rest) = (&mut indices[..], &mut data[..]);
     let mut rows = Vec::with_capacity(functions);
     for sums in &of_functions {
