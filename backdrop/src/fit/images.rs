@@ -46,6 +46,8 @@ pub(super) struct Unread<'a, B> {
 pub(super) struct Outcome {
     /// Places, among the frames, of those that could not be read, each with the first row that was asked for in vain, and why.
     failed: BTreeMap<usize, (usize, Error)>,
+    /// Whether the run was cancelled, so that some rows were not read.
+    pub(super) cancelled: bool,
     /// The time that it took, of all threads together.
     pub(super) time: Duration,
 }
@@ -67,10 +69,11 @@ impl<B: Backend> Images<B> for Unread<'_, B> {
         let columns = self.source.shape().1;
         Array::written(self.xp, &[tile.batch.len(), tile.rows.len(), columns], |out| {
             let start = Instant::now();
-            let mut failed = Vec::new();
+            let (mut failed, mut cancelled) = (Vec::new(), false);
             for (place, out) in tile.batch.clone().zip(out.chunks_mut((tile.rows.len() * columns).max(1))) {
                 if self.progress.cancelled() {
                     out.fill(f32::NAN);
+                    cancelled = true;
                 } else if let Err(error) = self.source.read_rows(self.frames[place], tile.rows.clone(), out) {
                     out.fill(f32::NAN);
                     failed.push((place, error));
@@ -78,6 +81,7 @@ impl<B: Backend> Images<B> for Unread<'_, B> {
             }
             let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
             outcome.time += start.elapsed();
+            outcome.cancelled |= cancelled;
             for (place, error) in failed {
                 // The first row's, whichever thread came first.
                 let known = outcome.failed.get(&place).is_some_and(|&(row, _)| row < tile.rows.start);

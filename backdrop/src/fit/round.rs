@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use array_api::{Array, Backend};
 
+use super::FrameFitter;
 use super::fitter::Projected;
 use super::images::Unread;
 use super::record::Record;
 use super::results::records;
-use super::{FrameFitter, stop_if_cancelled};
 use crate::components::SamplePixels;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -69,9 +69,10 @@ impl<B: Backend> Round<B> {
                 let (xp, outcome) = (fitter.backend(), Mutex::default());
                 let images = Unread { xp, source, frames: &batch.frames, progress, outcome };
                 let projected = fitter.project(&images)?;
-                // What was read after that is nothing.
-                stop_if_cancelled(progress)?;
                 let outcome = images.outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
+                if outcome.cancelled {
+                    return Err(Error::Cancelled);
+                }
                 self.read_time += outcome.time;
                 let (unreadable, read) = outcome.split(&batch.frames);
                 let all = unreadable.is_empty();

@@ -181,7 +181,7 @@ impl Pass<'_> {
         let infos = || frames.iter().map(|&frame| &self.source.frames()[frame]);
         let hidden = infos().map(|info| passed_pixels(std::slice::from_ref(info), self.source, self.options));
         let mut looks: Vec<Look> = hidden.map(|hidden| Look { counts: false, hidden }).collect();
-        let mut seen = Vec::new();
+        let mut seen: Vec<Option<Seen>> = Vec::new();
         // Which frames pass is not known before all of their pixels are seen.
         let mut assumed = None;
         let fitted = loop {
@@ -201,15 +201,22 @@ impl Pass<'_> {
                 break fitted;
             }
             looks.iter_mut().zip(chosen).for_each(|(look, &chosen)| look.counts = chosen);
-            seen = self.darkest.look(pixels, &looks, any && self.found.averaged == 0);
-            assumed = Some(chosen.clone());
-            for (flags, seen) in flags.iter_mut().zip(&mut seen) {
-                match (&mut *flags, seen) {
-                    (Ok(flags), Ok(seen)) if 2 * seen.non_finite > rows * columns => *flags |= NO_DATA,
-                    (Ok(_), Err(error)) => *flags = Err(std::mem::replace(error, Error::Cancelled)),
-                    _ => {}
+            let found = self.darkest.look(pixels, &looks, any && self.found.averaged == 0);
+            let of_frame = |(found, flags): (Result<Seen>, &mut Result<u32>)| match (found, &mut *flags) {
+                (Ok(seen), Ok(flags)) => {
+                    if 2 * seen.non_finite > rows * columns {
+                        *flags |= NO_DATA;
+                    }
+                    Some(seen)
                 }
-            }
+                (Err(error), Ok(_)) => {
+                    *flags = Err(error);
+                    None
+                }
+                (_, Err(_)) => None,
+            };
+            seen = found.into_iter().zip(&mut flags).map(of_frame).collect();
+            assumed = Some(chosen.clone());
         };
         let mut unreadable = Vec::new();
         for (((&frame, flags), fitted), seen) in frames.iter().zip(flags).zip(fitted).zip(seen) {
@@ -218,17 +225,11 @@ impl Pass<'_> {
                 Ok(flags) => drop(self.found.flags.insert(frame, flags)),
                 Err(error) => unreadable.push((frame, error)),
             }
-            if let Ok(Seen { non_finite: 1.., missing }) = &seen
-                && fitted
-            {
+            if let Some(Seen { non_finite: count @ 1.., missing }) = seen.filter(|_| fitted) {
+                self.found.non_finite_pixels += count as u64;
                 let set = self.found.missing.entry(frame / self.options.mask_window);
                 let set = set.or_insert_with(|| PixelSet::none(rows * columns));
                 missing.iter().for_each(|(first, bits)| set.insert_bits(*first, bits));
-            }
-            if let Ok(seen) = seen
-                && fitted
-            {
-                self.found.non_finite_pixels += seen.non_finite as u64;
             }
         }
         unreadable
@@ -284,15 +285,14 @@ impl Survey {
                     let unread = Unread { source, frames: &batch.frames, progress, time: AtomicU64::new(0) };
                     failed.extend(pass.look(&batch.frames, &unread));
                     in_parts_time += Duration::from_nanos(unread.time.into_inner());
-                    // What was not read since then is no error.
-                    stop_if_cancelled(progress)?;
                     None
                 }
             };
             for (frame, error) in failed {
-                match options.on_error {
-                    OnError::Skip => drop(unreadable.insert(frame, error.to_string())),
-                    OnError::Fail => return Err(error),
+                match (options.on_error, error) {
+                    // What was not read since then is no error of a frame.
+                    (OnError::Fail, error) | (_, error @ Error::Cancelled) => return Err(error),
+                    (OnError::Skip, error) => drop(unreadable.insert(frame, error.to_string())),
                 }
             }
             Ok((looked, memory))
