@@ -3,12 +3,14 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use array_api::Cpu;
+use array_api::{Array, Cpu};
+use backdrop::background::Background;
 use backdrop::communicator::Alone;
-use backdrop::design::Block;
+use backdrop::design::{Block, DesignMatrix};
 use backdrop::error::{Error, Result};
 use backdrop::file::Model;
-use backdrop::fit::{FitOptions, FitReport, Job, Precision, fit_on};
+use backdrop::fit::{FitOptions, FitReport, FrameFitter, Job, Precision, fit_on};
+use backdrop::geometry::Window;
 use backdrop::progress::{Progress, Silent};
 use backdrop::quality::UNREADABLE;
 use backdrop::source::{FrameInfo, FrameSource, MemorySource, OnError, Target};
@@ -165,6 +167,50 @@ fn frames_read_in_parts_have_the_fit_of_whole_ones() {
             assert!(bits(&model) == bits(&expected), "{threads} threads, {frames_per_batch} a batch");
             assert_eq!(counts(&other), counts(&report));
             assert!(parts.most_rows.into_inner() < SIZE / 3);
+        }
+    }
+}
+
+#[test]
+fn residuals_of_pixels_in_any_tile_come_in_the_order_asked_for() {
+    let (xp, source, options) = (Cpu::new(), frames(), options());
+    let window = Window::cutout(1, SIZE).expect("a window");
+    let designs = [&options.design1, &options.design2];
+    let matrices = || DesignMatrix::several(&xp, designs, &window).expect("designs");
+    let mut fitter =
+        FrameFitter::new(&xp, matrices(), &Array2::from_elem((SIZE, SIZE), true)).expect("a fitter");
+    // All over the frame, some twice, and none in some tiles; then none at all.
+    let scattered: Vec<(usize, usize)> = (0..300)
+        .map(|i| (i * 197 % 131 + 519 * (i % 2), i * 71 % SIZE))
+        .chain([(0, 649), (0, 649)])
+        .collect();
+    let mut pixels = vec![0.0; 3 * SIZE * SIZE];
+    for (frame, pixels) in [4, 5, 7].into_iter().zip(pixels.chunks_mut(SIZE * SIZE)) {
+        source.read(frame, pixels).expect("a frame");
+    }
+    let images = Array::from_vec(&xp, pixels.clone(), &[3, SIZE, SIZE]).expect("frames");
+    for samples in [&scattered[..], &[]] {
+        fitter.set_samples(samples).expect("samples");
+        let fitted = fitter.fit(&images).expect("a fit");
+        let weights = |w: &Array2<f64>| {
+            let (frames, columns) = w.dim();
+            Array::from_vec(&xp, w.iter().copied().collect(), &[frames, columns]).expect("weights")
+        };
+        let [a1, a2] = matrices();
+        let background = Background { a1, a2 }
+            .evaluate(&weights(&fitted.weights1), &weights(&fitted.weights2))
+            .and_then(|background| Ok(background.to_vec()?))
+            .expect("a background");
+        assert_eq!(fitted.residuals.dim(), (3, samples.len()));
+        for (frame, residuals) in fitted.residuals.rows().into_iter().enumerate() {
+            for (residual, &(row, column)) in residuals.iter().zip(samples) {
+                let pixel = (frame * SIZE + row) * SIZE + column;
+                let expected = f64::from(pixels[pixel]) - background[pixel];
+                assert!(
+                    (residual - expected).abs() < 1e-9,
+                    "({row}, {column}) of {frame}: {residual}, {expected}"
+                );
+            }
         }
     }
 }
