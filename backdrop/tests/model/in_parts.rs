@@ -216,34 +216,6 @@ fn residuals_of_pixels_in_any_tile_come_in_the_order_asked_for() {
 }
 
 #[test]
-fn the_minimum_is_over_the_good_frames_and_their_values() {
-    for parts in [false, true] {
-        let source = Source::new(parts, &[]);
-        let frames = &source.frames;
-        // Until the fourth frame none is good: the first is flagged, and it is not fitted if flags matter.
-        for (first, good) in [(9, vec![1, 4, 6, 7, 8]), (1, vec![0])] {
-            let options = FitOptions { max_frames: first, ..options() };
-            let (model, _) = fitted(&source, &options, &Silent).expect("a fit");
-            let mut minimum = vec![f32::INFINITY; SIZE * SIZE];
-            for frame in good {
-                let mut pixels = vec![0.0; SIZE * SIZE];
-                frames.read(frame, &mut pixels).expect("a frame");
-                for (minimum, pixel) in minimum.iter_mut().zip(pixels) {
-                    *minimum = if pixel.is_finite() { minimum.min(pixel) } else { *minimum };
-                }
-            }
-            let masks =
-                backdrop::mask::Masks::new(&Array2::from_shape_vec((SIZE, SIZE), minimum).expect("an image"));
-            assert_eq!(
-                (&model.star_mask, &model.saturation_mask),
-                (&masks.star, &masks.saturation),
-                "{first}"
-            );
-        }
-    }
-}
-
-#[test]
 fn frames_of_which_rows_are_lost_are_skipped_or_end_the_run() {
     // One that is lost from its middle on when its average is made, and two that are so later.
     let lost = [(4, 300, 1), (7, 640, 2), (8, 0, 2)];
