@@ -284,7 +284,7 @@ impl FrameSource for MemorySource {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     const TARGET: Target = Target { sector: 12, camera: 1, ccd: 3 };
@@ -311,7 +311,7 @@ mod tests {
     }
 
     /// A source that can only read whole frames.
-    struct Whole(MemorySource);
+    pub(crate) struct Whole(pub(crate) MemorySource);
 
     impl FrameSource for Whole {
         fn target(&self) -> Target {

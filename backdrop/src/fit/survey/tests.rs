@@ -2,6 +2,7 @@ use super::*;
 use crate::asteroids::{Asteroids, Position, Track};
 use crate::communicator::Alone;
 use crate::progress::Silent;
+use crate::source::tests::Whole;
 use crate::source::{MemorySource, Target};
 
 const SHAPE: (usize, usize) = (70, 66);
@@ -50,27 +51,6 @@ fn an_asteroid_in_a_frame_without_gaps_does_not_take_the_minimum_away() {
     assert!(asteroids.pixels(&[frame], SHAPE).contains(&(30 * SHAPE.1 + 30)));
     let options = FitOptions { asteroids: Some(asteroids), ..FitOptions::default() };
     assert!(minimum(&[], &options).into_iter().all(|flux| flux == 10.0));
-}
-
-/// Frames that can only be read as a whole.
-struct Whole(MemorySource);
-
-impl FrameSource for Whole {
-    fn target(&self) -> Target {
-        self.0.target()
-    }
-
-    fn shape(&self) -> (usize, usize) {
-        self.0.shape()
-    }
-
-    fn frames(&self) -> &[FrameInfo] {
-        self.0.frames()
-    }
-
-    fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
-        self.0.read(index, out)
-    }
 }
 
 #[test]
