@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use array_api::Backend;
 use ndarray::Array2;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::passed::{PassedPixels, hide};
@@ -177,7 +178,7 @@ impl Pass<'_> {
             Ok(if blown_out { BLOWN_OUT } else { 0 })
         };
         // Our own flags of each frame.
-        let mut flags: Vec<Result<u32>> = (0..frames.len()).map(of_first).collect();
+        let mut flags: Vec<Result<u32>> = (0..frames.len()).into_par_iter().map(of_first).collect();
         let infos = || frames.iter().map(|&frame| &self.source.frames()[frame]);
         let hidden = infos().map(|info| passed_pixels(std::slice::from_ref(info), self.source, self.options));
         let mut looks: Vec<Look> = hidden.map(|hidden| Look { counts: false, hidden }).collect();
