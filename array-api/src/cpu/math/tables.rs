@@ -33,7 +33,7 @@ impl<T: Copy, const COLUMNS: usize> Table<T, COLUMNS> {
 }
 
 /// Logarithms to a base `b`.
-pub struct Logarithm<T: 'static> {
+pub struct Logarithm<T: Tables> {
     /// `1 / ln b`.
     pub lead: T,
     /// `log_b 2`. The high part has so few bits that its product with any exponent is exact, and so
@@ -42,17 +42,17 @@ pub struct Logarithm<T: 'static> {
     /// [`Tables::RECIPROCALS`], and `-log_b` of them: high parts of at most 21 bits, and low parts.
     pub table: Table<T, 3>,
     /// `(log_b(1 + t) - t / ln b) / t^2`.
-    pub series: &'static [T],
+    pub series: T::LogSeries,
 }
 
 /// Powers of a base `b`.
-pub struct Exponential<T: 'static> {
+pub struct Exponential<T: Tables> {
     /// `log2 b`.
     pub octaves: T,
     /// `log_b 2`.
     pub octave: Pair<T>,
     /// `(b^r - 1) / r`.
-    pub series: &'static [T],
+    pub series: T::ExpSeries,
 }
 
 /// What logarithms and exponentials need to know of a floating point type.
@@ -61,6 +61,11 @@ pub struct Exponential<T: 'static> {
 /// power first: `log_b(1 + t)` for `-1/32 <= t <= 1/16` to `2^-56.6` (`f64`), `2^-28.4` (`f32`);
 /// `b^r` for `|r| <= log_b 2 / 32` to `2^-57.0` (`f64`), `2^-29.2` (`f32`).
 pub trait Tables: Real {
+    /// The coefficients of a logarithm: an array, so that loops over them end where the compiler knows it. A slice in a
+    /// constant has its length in memory, and other crates' code, compiled for whole programs, reads it there.
+    type LogSeries: AsRef<[Self]>;
+    /// The coefficients of an exponential.
+    type ExpSeries: AsRef<[Self]>;
     /// Numbers `c` of six bits such that `-1/32 <= c m - 1 <= 1/16` for `m` from `1 + i/16` to
     /// `1 + (i+1)/16`; for the first `i` it is 1, for the last 1/2, so that no bit of the logarithm is lost near one.
     const RECIPROCALS: Column<Self>;
@@ -98,6 +103,9 @@ macro_rules! blocks {
 }
 
 impl Tables for f64 {
+    type LogSeries = [Self; 9];
+    type ExpSeries = [Self; 6];
+
     blocks!(f64);
 
     const RECIPROCALS: Column<Self> = [
@@ -184,7 +192,7 @@ impl Tables for f64 {
                 -1.904654299957768e-09,
             ],
         ]),
-        series: &[
+        series: [
             -0.08745036137201105,
             0.11071430974761659,
             -0.12501869628205178,
@@ -238,7 +246,7 @@ impl Tables for f64 {
                 0.0,
             ],
         ]),
-        series: &[
+        series: [
             -0.1261642026753481,
             0.15972698562833107,
             -0.1803638531445196,
@@ -292,7 +300,7 @@ impl Tables for f64 {
                 -1.6333260083603626e-07,
             ],
         ]),
-        series: &[
+        series: [
             -0.03797920938430969,
             0.04808261379111729,
             -0.05429492993003368,
@@ -307,7 +315,7 @@ impl Tables for f64 {
     const EXP_E: Exponential<Self> = Exponential {
         octaves: std::f64::consts::LOG2_E,
         octave: (std::f64::consts::LN_2, 2.3190468138462996e-17),
-        series: &[
+        series: [
             0.0013889145088060192,
             0.008333496223231195,
             0.04166666665837738,
@@ -319,7 +327,7 @@ impl Tables for f64 {
     const EXP_2: Exponential<Self> = Exponential {
         octaves: 1.0,
         octave: (1.0, 0.0),
-        series: &[
+        series: [
             0.0001540381453214559,
             0.0013333818774659398,
             0.00961812910571502,
@@ -331,7 +339,7 @@ impl Tables for f64 {
     const EXP_10: Exponential<Self> = Exponential {
         octaves: std::f64::consts::LOG2_10,
         octave: (std::f64::consts::LOG10_2, -2.8037281277851704e-18),
-        series: &[
+        series: [
             0.20699966701274086,
             0.5393934723992109,
             1.1712551486792542,
@@ -343,6 +351,9 @@ impl Tables for f64 {
 }
 
 impl Tables for f32 {
+    type LogSeries = [Self; 4];
+    type ExpSeries = [Self; 3];
+
     blocks!(f32);
 
     const RECIPROCALS: Column<Self> = [
@@ -415,7 +426,7 @@ impl Tables for f32 {
                 1.4286068e-06,
             ],
         ]),
-        series: &[0.1885523, -0.2500667, 0.33334446, -0.5],
+        series: [0.1885523, -0.2500667, 0.33334446, -0.5],
     };
     const LOG_2: Logarithm<Self> = Logarithm {
         lead: std::f32::consts::LOG2_E,
@@ -459,7 +470,7 @@ impl Tables for f32 {
                 0.0,
             ],
         ]),
-        series: &[0.27202347, -0.36077, 0.4809144, -0.7213475],
+        series: [0.27202347, -0.36077, 0.4809144, -0.7213475],
     };
     const LOG_10: Logarithm<Self> = Logarithm {
         lead: std::f32::consts::LOG10_E,
@@ -503,21 +514,21 @@ impl Tables for f32 {
                 4.605039e-06,
             ],
         ]),
-        series: &[0.08188723, -0.10860258, 0.14476967, -0.21714725],
+        series: [0.08188723, -0.10860258, 0.14476967, -0.21714725],
     };
     const EXP_E: Exponential<Self> = Exponential {
         octaves: std::f32::consts::LOG2_E,
         octave: (std::f32::consts::LN_2, -1.9046542e-09),
-        series: &[0.16667219, 0.5000162, 1.0],
+        series: [0.16667219, 0.5000162, 1.0],
     };
     const EXP_2: Exponential<Self> = Exponential {
         octaves: 1.0,
         octave: (1.0, 0.0),
-        series: &[0.05550595, 0.24023429, std::f32::consts::LN_2],
+        series: [0.05550595, 0.24023429, std::f32::consts::LN_2],
     };
     const EXP_10: Exponential<Self> = Exponential {
         octaves: std::f32::consts::LOG2_10,
         octave: (std::f32::consts::LOG10_2, -1.4320989e-08),
-        series: &[2.034746, 2.6510348, std::f32::consts::LN_10],
+        series: [2.034746, 2.6510348, std::f32::consts::LN_10],
     };
 }

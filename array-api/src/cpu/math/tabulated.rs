@@ -86,7 +86,7 @@ fn log_of_parts<T: Tables, L: Lanes<T>>(
     let sum = lanes.multiply_add(t, lead, high);
     let rest = lanes.multiply_add(t, lead, lanes.subtract(high, sum));
     let square = lanes.multiply(t, t);
-    let series = polynomial(lanes, t, square, base.series);
+    let series = polynomial(lanes, t, square, base.series.as_ref());
     lanes.add(sum, lanes.multiply_add(series, square, lanes.add(low, rest)))
 }
 
@@ -101,7 +101,7 @@ fn exp<T: Tables, L: Lanes<T>>(lanes: L, base: &Exponential<T>, x: L::Vector) ->
     let n = lanes.subtract(w, round);
     let r = lanes.multiply_add(n, lanes.all(-base.octave.0), x);
     let r = lanes.multiply_add(n, lanes.all(-base.octave.1), r);
-    let series = polynomial(lanes, r, lanes.multiply(r, r), base.series);
+    let series = polynomial(lanes, r, lanes.multiply(r, r), base.series.as_ref());
     let [root, root_low] = lanes.entries(&T::ROOTS, w);
     let rest = lanes.multiply_add(root, lanes.multiply(r, series), root_low);
     lanes.scale(lanes.add(root, rest), w)
