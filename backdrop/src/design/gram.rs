@@ -20,7 +20,7 @@ use super::radial::Radial;
 use crate::error::{Error, Result};
 
 /// Bytes that the small matrices of all rows in hand may take.
-const STAGE_BYTES: usize = 64 << 20;
+const STAGE_BYTES: usize = 8 << 20;
 
 /// The columns of two blocks of a design, the first not behind the second, and the blocks.
 type Pair<'a, B> = [(Range<usize>, &'a Operator<B>); 2];
