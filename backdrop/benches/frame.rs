@@ -78,6 +78,7 @@ where
         let rows = tile.rows.clone();
         let (kept, average) = (kept.slice(s![rows.clone()])?, average.slice(s![rows.clone()])?);
         let weights = || kept.lazy().astype::<P>().maximum_scalar(P::from_f64(1e-6));
+        let weights_of_flux = || kept.lazy().astype::<f32>().maximum_scalar(1e-6);
         let frames = frames.slice(s![tile.batch.clone(), rows.clone()])?;
         let flux = || frames.lazy().subtract(average.lazy());
         let non_positive = flux().between(f32::MIN, 0.0);
@@ -87,7 +88,7 @@ where
         })?;
         clock.of("project on A1", || Ok(a1.project_rows(&log, rows.clone()).expect("a projection")))?;
         let flux = clock.of("less the average, weighted", || {
-            flux().threshold(1e-5, f32::MAX, 1e-5).astype::<P>().multiply(weights()).eval()
+            flux().threshold(1e-5, f32::MAX, 1e-5).multiply(weights_of_flux()).eval()
         })?;
         for (name, block) in &blocks {
             clock.of(name, || Ok(block.project_rows(&flux, rows.clone()).expect("a projection")))?;

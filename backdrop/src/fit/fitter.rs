@@ -255,8 +255,8 @@ impl<B: Backend> FrameFitter<B> {
         }
     }
 
-    /// [`project`](Self::project) with pixels of type `P` as soon as the average frame is subtracted, which is
-    /// done in single precision, theirs. Sums over pixels are in double precision.
+    /// [`project`](Self::project) with logarithms of type `P`. The average frame is subtracted in single precision, that of
+    /// pixels. Sums over pixels are in double precision.
     fn project_pixels<P: Float>(&self, images: &impl Images<B>) -> Result<Projected<B>>
     where
         f32: Cast<P>,
@@ -383,8 +383,8 @@ fn floored<B: Backend>(
 struct Observed<P: Float, B: Backend> {
     /// The logarithm of the flux, weighted, of shape (frames, rows, columns).
     log: Array<P, B>,
-    /// The flux, weighted.
-    flux: Array<P, B>,
+    /// The flux, weighted. It is that of pixels in single precision, and stays so: weights of kept pixels are one.
+    flux: Array<f32, B>,
     /// For each frame the number of pixels that are not positive.
     non_positive: Array<i64, B>,
 }
@@ -397,10 +397,11 @@ where
     f32: Cast<P>,
     bool: Cast<P>,
 {
-    let floored = floored(flux.clone()).astype::<P>();
-    let log = floored.clone().log10().multiply(mask::lazy_weights(kept));
+    let floored = floored(flux.clone());
+    let log = floored.clone().astype::<P>().log10().multiply(mask::lazy_weights(kept));
     let (log, non_positive) = log.eval_and_count(&flux.between(f32::MIN, 0.0), &[1, 2], false)?;
-    Ok(Observed { log, flux: floored.multiply(mask::lazy_weights(kept)).eval()?, non_positive })
+    let flux = floored.multiply(mask::lazy_weights::<f32, _>(kept)).eval()?;
+    Ok(Observed { log, flux, non_positive })
 }
 
 /// `A^T diag(1/sigma_f) A` of both designs. Each rank makes some of the parts that belong to pairs of
