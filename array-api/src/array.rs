@@ -137,6 +137,12 @@ impl<T: Element, B: Backend> Array<T, B> {
         self.backend.reclaim(buffer)
     }
 
+    /// A buffer that begins with the elements in row-major order: the array's own if it does, else a copy.
+    pub(crate) fn to_shared(&self) -> Result<Arc<B::Buffer<T>>> {
+        let in_place = self.layout.is_contiguous() && (self.layout.offset() == 0 || self.is_empty());
+        if in_place { Ok(Arc::clone(&self.buffer)) } else { Ok(self.copy()?.buffer) }
+    }
+
     /// The element of an array that has just one.
     pub fn item(&self) -> Result<T> {
         match self.to_vec()?.as_slice() {

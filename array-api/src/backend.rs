@@ -10,6 +10,7 @@
 
 use std::fmt::Debug;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::layout::Layout;
 use crate::lazy::Expression;
@@ -402,11 +403,12 @@ pub trait Splines: Storage {
     /// A piecewise polynomial basis at fixed points.
     type Plan: Send + Sync + Debug;
 
-    /// Prepares the points `x`, of shape `(rows, columns)`.
+    /// Prepares the points that `x` begins with, of shape `(rows, columns)` in row-major order. The plan shares the buffer.
     fn spline_plan(
         &self,
         basis: &crate::spline::PiecewisePolynomials,
-        x: View<'_, f64, Self>,
+        x: Arc<Self::Buffer<f64>>,
+        shape: [usize; 2],
     ) -> Result<Self::Plan>;
 
     /// Columns and values of the matrix `A[x, k] = B_k(x)` over the given rows of the plan, point

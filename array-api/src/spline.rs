@@ -239,7 +239,7 @@ impl PiecewisePolynomials {
             [n] => (1, n),
             [rows, ref rest @ ..] => (rows, rest.iter().product()),
         };
-        let plan = x.backend().spline_plan(self, x.reshape(&[rows, columns])?.view())?;
+        let plan = x.backend().spline_plan(self, x.to_shared()?, [rows, columns])?;
         Ok(SplineOperator {
             plan: Arc::new(plan),
             functions: self.functions,

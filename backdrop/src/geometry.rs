@@ -122,9 +122,8 @@ impl Window {
 
 /// `hypot(x, y) / sqrt(2)`.
 fn distance<B: Backend>(x: &Array<f64, B>, y: &Array<f64, B>) -> Result<Array<f64, B>> {
-    let mut r = (&y.square()? + &x.square()?)?;
-    r.sqrt_assign()?;
-    Ok((r / std::f64::consts::SQRT_2)?)
+    let r = y.lazy().square().add(x.lazy().square()).sqrt();
+    Ok(r.divide_scalar(std::f64::consts::SQRT_2).eval()?)
 }
 
 #[cfg(test)]

@@ -20,7 +20,12 @@ const SATURATION_GROWTH: usize = 3;
 /// `sigma_f` of a masked pixel; that of a clean one is 1.
 pub const MASKED_SIGMA: f64 = 1e6;
 
-/// `1 / sigma_f` of each pixel, of shape (rows, columns): 1 where the mask is true, else 1e-6.
+/// `1 / sigma_f` of a pixel: 1 where the mask is true, else 1e-6.
+pub(crate) fn weight(keep: bool) -> f64 {
+    if keep { 1.0 } else { 1.0 / MASKED_SIGMA }
+}
+
+/// [`weight`] of each pixel, of shape (rows, columns).
 pub(crate) fn weights<B: Backend>(xp: &B, keep: &Array2<bool>) -> Result<Array<f64, B>> {
     Ok(lazy_weights(&Array::from_ndarray(xp, keep)?).eval()?)
 }
@@ -32,7 +37,7 @@ pub(crate) fn lazy_weights<P: Float, B: Backend>(
 where
     bool: Cast<P>,
 {
-    keep.lazy().astype::<P>().maximum_scalar(P::from_f64(1.0 / MASKED_SIGMA))
+    keep.lazy().astype::<P>().maximum_scalar(P::from_f64(weight(false)))
 }
 
 /// Both masks of an image.

@@ -11,6 +11,7 @@ mod project;
 mod vectors;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -34,7 +35,7 @@ const MANY: usize = MAX_DEGREE + 1;
 #[derive(Debug)]
 pub struct SplinePlan {
     basis: PiecewisePolynomials,
-    x: Vec<f64>,
+    x: Arc<CpuBuffer<f64>>,
     columns: usize,
     /// Runs of row `i` are number `first_run[i]..first_run[i + 1]`.
     first_run: Vec<u32>,
@@ -167,9 +168,12 @@ sums!(f32, f64);
 impl Splines for Cpu {
     type Plan = SplinePlan;
 
-    fn spline_plan(&self, basis: &PiecewisePolynomials, x: View<'_, f64, Self>) -> Result<SplinePlan> {
-        let (rows, columns) = (x.layout.shape()[0], x.layout.shape()[1]);
-        let x = contiguous(x).into_owned();
+    fn spline_plan(
+        &self,
+        basis: &PiecewisePolynomials,
+        x: Arc<CpuBuffer<f64>>,
+        [rows, columns]: [usize; 2],
+    ) -> Result<SplinePlan> {
         let ends = basis.breakpoints();
         let inner = &ends[1..ends.len() - 1];
         let of_row = |row: &[f64]| {
@@ -194,10 +198,11 @@ impl Splines for Cpu {
             }
             runs
         };
-        let of_rows: Vec<Vec<Run>> = if parallel(x.len()) {
-            x.par_chunks(columns.max(1)).map(of_row).collect()
+        let points = &x[..rows * columns];
+        let of_rows: Vec<Vec<Run>> = if parallel(points.len()) {
+            points.par_chunks(columns.max(1)).map(of_row).collect()
         } else {
-            x.chunks(columns.max(1)).map(of_row).collect()
+            points.chunks(columns.max(1)).map(of_row).collect()
         };
         let mut first_run = vec![0];
         let mut runs = Vec::with_capacity(of_rows.iter().map(Vec::len).sum());

@@ -8,6 +8,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::driver::Arguments;
 use super::{Cuda, CudaBuffer, Source};
@@ -38,7 +39,7 @@ pub struct SplinePlan {
     columns: usize,
     intervals: usize,
     /// The points, in row-major order.
-    x: CudaBuffer<f64>,
+    x: Arc<CudaBuffer<f64>>,
     /// The interval that each lies in.
     interval: CudaBuffer<i32>,
     /// The points sorted by interval, those of one in their own order.
@@ -245,12 +246,15 @@ impl Cuda {
 impl Splines for Cuda {
     type Plan = SplinePlan;
 
-    fn spline_plan(&self, basis: &PiecewisePolynomials, x: View<'_, f64, Self>) -> Result<SplinePlan> {
-        let (rows, columns) = (x.layout.shape()[0], x.layout.shape()[1]);
+    fn spline_plan(
+        &self,
+        basis: &PiecewisePolynomials,
+        x: Arc<CudaBuffer<f64>>,
+        [rows, columns]: [usize; 2],
+    ) -> Result<SplinePlan> {
         let (terms, points) = (basis.degree() + 1, rows * columns);
         let ends = basis.breakpoints();
         let intervals = ends.len() - 1;
-        let x = self.gather(x)?;
         let inner = self.upload(&ends[1..intervals])?;
         let mut interval = self.allocate::<i32>(points)?;
         let arguments = Arguments::default()

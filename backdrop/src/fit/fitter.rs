@@ -14,7 +14,7 @@ use crate::background::Background;
 use crate::communicator::Alone;
 use crate::design::{DesignMatrix, SmoothSums, into_array_error};
 use crate::error::{Error, Result};
-use crate::mask::{self, MASKED_SIGMA};
+use crate::mask;
 use crate::normal::NormalEquations;
 
 /// The flux in electrons/s that replaces what is not positive before the logarithm is taken.
@@ -181,7 +181,7 @@ impl<B: Backend> FrameFitter<B> {
                 None => grams(together, &self.background, &self.base.0)?,
             };
             let base = self.base.1.insert(base);
-            let change = 1.0 - 1.0 / MASKED_SIGMA;
+            let change = mask::weight(true) - mask::weight(false);
             let signs: Vec<f64> =
                 changed.iter().map(|&pixel| if keep[pixel] { change } else { -change }).collect();
             let signs = Array::from_slice(xp, &signs)?;
@@ -217,10 +217,9 @@ impl<B: Backend> FrameFitter<B> {
         let minimum = Array::from_ndarray(xp, minimum)?.reshape(&[1, rows, columns])?;
         self.average = None;
         let [w1, w2] = self.solve(&self.project(&minimum)?.sums)?;
-        let image = minimum.astype::<f64>()?.subtract_scalar(BELOW_MINIMUM)?;
-        let mut average = (&image - &self.background.evaluate(&w1, &w2)?)?;
-        average.nan_to_num_assign(0.0, 0.0, 0.0)?;
-        self.average = Some(average.reshape(&[rows, columns])?.astype()?);
+        let image = minimum.lazy().astype::<f64>().subtract_scalar(BELOW_MINIMUM);
+        let average = image.subtract(self.background.evaluate(&w1, &w2)?.lazy()).nan_to_num(0.0, 0.0, 0.0);
+        self.average = Some(average.astype::<f32>().eval()?.reshape(&[rows, columns])?);
         Ok(())
     }
 
@@ -472,8 +471,7 @@ fn smooth_sums<B: Backend>(
     Background { a1, a2 }: &Background<B>,
     keep: &Array2<bool>,
 ) -> Result<Option<SmoothSums<B>>> {
-    let weights = keep.mapv(|keep| if keep { 1.0 } else { 1.0 / MASKED_SIGMA });
-    SmoothSums::new(a1.backend(), [a1.design(), a2.design()], a1.window(), &weights)
+    SmoothSums::new(a1.backend(), [a1.design(), a2.design()], a1.window(), keep)
 }
 
 /// The rows of a design's matrix that belong to some pixels of its window.

@@ -248,8 +248,8 @@ impl Survey {
         let (rows, columns) = source.shape();
         let frames: Vec<usize> = (0..used(source, options)).collect();
         let mut asteroids = PassedPixels::new(options, &source.frames()[..frames.len()], (rows, columns));
-        let mut pass =
-            Pass { source, options, found: Found::default(), darkest: Darkest::new((rows, columns)) };
+        let darkest = together.agree(Darkest::new((rows, columns)))?;
+        let mut pass = Pass { source, options, found: Found::default(), darkest };
         // What is around the pixels that asteroids pass is told by a whole frame.
         let in_parts = options.asteroids.is_none() && frames.iter().all(|&frame| source.reads_parts(frame));
 

@@ -54,7 +54,7 @@ const TAILS: usize = TAIL.len() * (RADIAL + ANGULAR);
 /// Pixels for each point, at least, below which it takes less to go through the pixels.
 const PIXELS_PER_POINT: usize = 4;
 
-/// `A2^T diag(s) 10^(A1 w)` for weights `s` of the pixels of a window.
+/// `A2^T diag(s) 10^(A1 w)` for the [weights](crate::mask::weight) `s` of the pixels of a window.
 pub(crate) struct SmoothSums<B: Backend> {
     /// The rows of `A1` at the points of all cells, cell after cell.
     points: Csr<f64, B>,
@@ -73,7 +73,7 @@ impl<B: Backend> Clone for SmoothSums<B> {
 }
 
 impl<B: Backend> SmoothSums<B> {
-    /// Sums up over the pixels of a window, which have a weight each. Nothing if `A1` has functions that are not smooth
+    /// Sums up over the pixels of a window, by whether each is kept. Nothing if `A1` has functions that are not smooth
     /// within rings, or none, or if there are too few pixels.
     ///
     /// # Errors
@@ -82,14 +82,14 @@ impl<B: Backend> SmoothSums<B> {
         xp: &B,
         [design1, design2]: [&Design; 2],
         window: &Window,
-        weights: &Array2<f64>,
+        keep: &Array2<bool>,
     ) -> Result<Option<Self>> {
         let Some(smooth) = Smooth::new(design1)? else { return Ok(None) };
         let cells = cells(window, &smooth.rings());
-        if cells.len() * POINTS * PIXELS_PER_POINT > weights.len() {
+        if cells.len() * POINTS * PIXELS_PER_POINT > keep.len() {
             return Ok(None);
         }
-        Ok(Some(Self::over(xp, (&smooth, design2), window, weights, &cells)?))
+        Ok(Some(Self::over(xp, (&smooth, design2), window, keep, &cells)?))
     }
 
     /// Sums up over the pixels of cells.
@@ -97,13 +97,13 @@ impl<B: Backend> SmoothSums<B> {
         xp: &B,
         (smooth, design2): (&Smooth, &Design),
         window: &Window,
-        weights: &Array2<f64>,
+        keep: &Array2<bool>,
         cells: &[Cell],
     ) -> Result<Self> {
         Ok(Self {
             points: smooth.at_points(xp, window, cells)?,
             tails: tails(xp, cells.len())?,
-            sums: sums::over_pixels(xp, design2, window, weights, cells)?,
+            sums: sums::over_pixels(xp, design2, window, keep, cells)?,
         })
     }
 

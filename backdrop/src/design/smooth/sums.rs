@@ -11,6 +11,7 @@ use super::cells::{Cell, Run, distance};
 use super::{ANGULAR, POINTS, Pieces, RADIAL, along_axis, count};
 use crate::error::{Error, Result};
 use crate::geometry::{CCD_SIZE, Window};
+use crate::mask;
 use crate::straps;
 
 /// A number for each product of polynomials of a cell.
@@ -167,7 +168,7 @@ impl Workspace {
 struct SumUp<'a> {
     cell: &'a Cell,
     blocks: &'a Blocks,
-    weights: &'a Array2<f64>,
+    keep: &'a Array2<bool>,
     workspace: &'a mut Workspace,
 }
 
@@ -175,10 +176,10 @@ impl WithSimd for SumUp<'_> {
     type Output = CellSums;
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> CellSums {
-        let Self { cell, blocks, weights, workspace } = self;
+        let Self { cell, blocks, keep, workspace } = self;
         let mut found = CellSums { functions: Vec::new(), sums: Vec::new() };
         for run in &cell.runs {
-            cell.set_products(run, blocks, weights, workspace);
+            cell.set_products(run, blocks, keep, workspace);
             for (number, block) in blocks.blocks.iter().enumerate() {
                 block.add_run(run, number, workspace, &mut found);
             }
@@ -193,7 +194,7 @@ impl WithSimd for SumUp<'_> {
 impl Cell {
     /// Sets what is in a workspace for the pixels of a run.
     #[inline(always)]
-    fn set_products(&self, run: &Run, blocks: &Blocks, weights: &Array2<f64>, workspace: &mut Workspace) {
+    fn set_products(&self, run: &Run, blocks: &Blocks, keep: &Array2<bool>, workspace: &mut Workspace) {
         let Workspace { r, coordinates: [radial, angular], products, .. } = workspace;
         let (y, x) = (blocks.y[run.row].abs(), &blocks.x[run.columns.clone()]);
         for vector in [&mut *r, &mut *radial, &mut *angular] {
@@ -209,7 +210,7 @@ impl Cell {
             *angular = arc_tangent((y * cosine - x * sine) / (x * cosine + y * sine)) * by_half_angle;
         }
         products.resize(x.len(), [0.0; POINTS]);
-        let weights = (run.columns.clone()).map(|column| weights[[run.row, column]]);
+        let weights = (run.columns.clone()).map(|column| mask::weight(keep[[run.row, column]]));
         let places = products.iter_mut().zip(weights).zip(radial.iter().zip(&*angular));
         for ((products, weight), (&radial, &angular)) in places {
             let (radial, angular) = (polynomials::<RADIAL>(radial), polynomials::<ANGULAR>(angular));
@@ -373,12 +374,12 @@ pub(super) fn over_pixels<B: Backend>(
     xp: &B,
     design: &Design,
     window: &Window,
-    weights: &Array2<f64>,
+    keep: &Array2<bool>,
     cells: &[Cell],
 ) -> Result<Csr<f64, B>> {
     let (blocks, functions) = (Blocks::new(design, window)?, design.columns());
     let of_cell = |workspace: &mut Workspace, cell| {
-        Arch::new().dispatch(SumUp { cell, blocks: &blocks, weights, workspace })
+        Arch::new().dispatch(SumUp { cell, blocks: &blocks, keep, workspace })
     };
     let of_cells: Vec<CellSums> =
         cells.par_iter().map_init(|| Workspace::new(&blocks, functions), of_cell).collect();

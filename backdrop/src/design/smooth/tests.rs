@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use super::super::{Block, Design, DesignMatrix, Preset};
 use super::{Smooth, SmoothSums, cells};
 use crate::geometry::Window;
+use crate::mask;
 
 /// What falls off by less than a factor of ten over the CCD, about as real light does.
 fn weights(design: &Design, frames: usize, steepness: f64, rng: &mut ChaCha8Rng) -> Vec<f64> {
@@ -30,7 +31,7 @@ fn weights(design: &Design, frames: usize, steepness: f64, rng: &mut ChaCha8Rng)
 fn plain(
     designs: [&Design; 2],
     window: &Window,
-    s: &Array2<f64>,
+    keep: &Array2<bool>,
     w: &Array<f64, Cpu>,
 ) -> (Vec<f64>, Vec<f64>) {
     let [a1, a2] = DesignMatrix::several(&Cpu::new(), designs, window).unwrap();
@@ -38,7 +39,8 @@ fn plain(
     let light = a1.dot(w).unwrap().to_vec().unwrap();
     let (mut sums, mut sizes) = (Vec::new(), Vec::new());
     for log in light.chunks(rows * columns) {
-        let light: Vec<f64> = log.iter().zip(s).map(|(log, s)| 10.0_f64.powf(*log) * s).collect();
+        let light: Vec<f64> =
+            log.iter().zip(keep).map(|(log, &keep)| 10.0_f64.powf(*log) * mask::weight(keep)).collect();
         let ones = Array::eye(&Cpu::new(), designs[1].columns(), None, 0).unwrap();
         for function in 0..designs[1].columns() {
             let one = ones.slice(array_api::s![function..function + 1]).unwrap();
@@ -75,7 +77,7 @@ fn they_are_those_over_the_pixels() {
     ];
     for window in windows() {
         let shape = window.shape();
-        let s = Array2::from_shape_fn(shape, |_| if rng.random_bool(0.3) { 1e-6 } else { 1.0 });
+        let keep = Array2::from_shape_fn(shape, |_| rng.random_bool(0.7));
         for (designs, frames) in [(&standard, 2), (&other, 1)] {
             let designs = designs.each_ref();
             let w = weights(designs[0], frames, 1.0, &mut rng);
@@ -83,10 +85,10 @@ fn they_are_those_over_the_pixels() {
             // However few pixels there are.
             let smooth = Smooth::new(designs[0]).unwrap().expect("a smooth design");
             let cells = cells(&window, &smooth.rings());
-            let sums = SmoothSums::over(&Cpu::new(), (&smooth, designs[1]), &window, &s, &cells).unwrap();
+            let sums = SmoothSums::over(&Cpu::new(), (&smooth, designs[1]), &window, &keep, &cells).unwrap();
             let (found, resolved) = sums.of(&w).unwrap();
             assert!(resolved.iter().all(|&resolved| resolved), "{designs:?}");
-            let (plain, sizes) = plain(designs, &window, &s, &w);
+            let (plain, sizes) = plain(designs, &window, &keep, &w);
             let found = found.to_vec().unwrap();
             assert_eq!(found.len(), plain.len());
             for (i, ((found, plain), size)) in found.iter().zip(&plain).zip(&sizes).enumerate() {
@@ -102,8 +104,8 @@ fn light_that_polynomials_do_not_follow_is_named() {
     let mut rng = ChaCha8Rng::seed_from_u64(6);
     let designs = [&Preset::Standard.design1(), &Preset::Standard.design2(5)];
     let window = Window::cutout(3, 96).unwrap();
-    let s = Array2::ones(window.shape());
-    let sums = SmoothSums::new(&Cpu::new(), designs, &window, &s).unwrap().expect("enough pixels");
+    let keep = Array2::from_elem(window.shape(), true);
+    let sums = SmoothSums::new(&Cpu::new(), designs, &window, &keep).unwrap().expect("enough pixels");
     let n = designs[0].columns();
     let mut w = weights(designs[0], 1, 1.0, &mut rng);
     w.extend((0..n).map(|i| if i % 2 == 0 { 40.0 } else { -40.0 }));
@@ -118,8 +120,8 @@ fn designs_that_are_not_smooth_and_small_windows_are_left_to_the_pixels() {
     let smooth = Design::from(Block::radial_spline(5));
     let window = |size| Window::cutout(2, size).unwrap();
     let made = |design: &Design, size: usize| {
-        let s = Array2::ones((size, size));
-        SmoothSums::new(&Cpu::new(), [design, &smooth], &window(size), &s).unwrap().is_some()
+        let keep = Array2::from_elem((size, size), true);
+        SmoothSums::new(&Cpu::new(), [design, &smooth], &window(size), &keep).unwrap().is_some()
     };
     assert!(made(&smooth, 96));
     assert!(!made(&smooth, 8));

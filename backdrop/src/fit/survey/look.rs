@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use array_api::host;
 use pulp::Arch;
 use rayon::prelude::*;
 
@@ -56,9 +57,13 @@ pub(super) struct Darkest {
 
 impl Darkest {
     /// That over no frames: infinite.
-    pub(super) fn new((rows, columns): (usize, usize)) -> Self {
-        let nothing = vec![f32::INFINITY; rows * columns];
-        Self { columns, image: nothing.clone(), next: nothing }
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn new((rows, columns): (usize, usize)) -> Result<Self> {
+        let (mut image, next) = (host::zeros(rows * columns)?, host::zeros(rows * columns)?);
+        image.par_chunks_mut((ROWS * columns).max(1)).for_each(|rows| rows.fill(f32::INFINITY));
+        Ok(Self { columns, image, next })
     }
 
     /// The image, row-major.
