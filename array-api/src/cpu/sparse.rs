@@ -125,6 +125,168 @@ impl<T: Float> WithSimd for Transposed<'_, T> {
     }
 }
 
+/// Vectors that are multiplied together where each lies in a row of its own.
+const TOGETHER: usize = 8;
+
+/// Products of a transposed matrix with vectors of which each lies in a row of its own, `stride` numbers apart: columns of
+/// `out` that are `n` apart.
+struct TransposedRows<'a, T: Float> {
+    a: &'a CsrView<'a, T, Cpu>,
+    x: &'a [T],
+    stride: usize,
+    n: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Float> WithSimd for TransposedRows<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { a, x, stride, n, out } = self;
+        let mut sums = vec![[T::ZERO; TOGETHER]; a.columns];
+        for first in (0..n).step_by(TOGETHER) {
+            let count = TOGETHER.min(n - first);
+            // The last vector stands in for those that are not there.
+            let vectors: [&[T]; TOGETHER] =
+                std::array::from_fn(|j| &x[(first + j.min(count - 1)) * stride..][..a.rows.len()]);
+            sums.fill([T::ZERO; TOGETHER]);
+            for r in 0..a.rows.len() {
+                let mut numbers = [T::ZERO; TOGETHER];
+                for (number, vector) in numbers.iter_mut().zip(vectors) {
+                    *number = vector[r];
+                }
+                let (indices, values) = row(a, r);
+                for (&column, &value) in indices.iter().zip(values) {
+                    for (sum, number) in sums[column as usize].iter_mut().zip(numbers) {
+                        *sum += value * number;
+                    }
+                }
+            }
+            for (sums, out) in sums.iter().zip(out.chunks_exact_mut(n)) {
+                out[first..first + count].copy_from_slice(&sums[..count]);
+            }
+        }
+    }
+}
+
+/// Entries that a row of either matrix may have for its products to be summed up in registers.
+const FEW: usize = 4;
+
+/// Adds `a^T diag(w) b` to `out`, row-major, over rows of `a` and `b` from the `first` on.
+///
+/// Where rows are points of an image, neighbouring ones mostly have entries in the same columns. Sums over these stay in
+/// registers.
+struct CrossGram<'a, T: Float> {
+    a: &'a CsrView<'a, T, Cpu>,
+    b: &'a CsrView<'a, T, Cpu>,
+    first: [usize; 2],
+    weights: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Float> WithSimd for CrossGram<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { a, b, first, weights, out } = self;
+        let n = b.columns;
+        let mut ends = [0; 2];
+        let mut r = 0;
+        while r < weights.len() {
+            for ((end, matrix), first) in ends.iter_mut().zip([a, b]).zip(first) {
+                if *end == r {
+                    *end += alike(matrix, first + r, weights.len() - r);
+                }
+            }
+            let mut end = ends[0].min(ends[1]);
+            let (rows, x) = row(a, first[0] + r);
+            let (columns, y) = row(b, first[1] + r);
+            if rows.is_empty() || columns.is_empty() {
+                r = end;
+                continue;
+            }
+            let (behind_x, behind_y) = (behind(a, first[0] + r), behind(b, first[1] + r));
+            // All of them, but those that have not enough numbers behind them.
+            let room = |numbers: &[T], each: usize| (numbers.len() + each).saturating_sub(FEW) / each;
+            let room = room(behind_x, rows.len()).min(room(behind_y, columns.len()));
+            end = end.min(r + room);
+            if rows.len() > FEW || columns.len() > FEW || end == r {
+                for (&p, &x) in rows.iter().zip(x) {
+                    let scaled = weights[r] * x;
+                    let target = &mut out[p as usize * n..][..n];
+                    for (&q, &y) in columns.iter().zip(y) {
+                        target[q as usize] += scaled * y;
+                    }
+                }
+                r += 1;
+                continue;
+            }
+            let sums = products(&weights[r..end], (behind_x, rows.len()), (behind_y, columns.len()));
+            for (sums, &p) in sums.iter().zip(rows) {
+                let target = &mut out[p as usize * n..][..n];
+                for (&sum, &q) in sums.iter().zip(columns) {
+                    target[q as usize] += sum;
+                }
+            }
+            r = end;
+        }
+    }
+}
+
+/// All values from those of a row on.
+#[inline(always)]
+fn behind<'a, T: Float>(a: &CsrView<'a, T, Cpu>, row: usize) -> &'a [T] {
+    &a.data[a.indptr[a.rows.start + row] as usize..]
+}
+
+/// How many rows, at most so many, have entries in the same columns as the first of them.
+#[inline(always)]
+fn alike<T: Float>(a: &CsrView<'_, T, Cpu>, first: usize, most: usize) -> usize {
+    #[inline(always)]
+    fn of<const N: usize>(indptr: &[i32], indices: &[i32]) -> usize {
+        let start = indptr[0] as usize;
+        let entries = indices[start..].as_chunks::<N>().0;
+        let mut rows = 1;
+        while rows < indptr.len() - 1
+            && indptr[rows + 1] as usize == start + (rows + 1) * N
+            && entries[rows] == entries[0]
+        {
+            rows += 1;
+        }
+        rows
+    }
+    let indptr = &a.indptr[a.rows.start + first..][..most + 1];
+    match indptr[1] - indptr[0] {
+        0 => indptr.windows(2).take_while(|ends| ends[0] == ends[1]).count(),
+        1 => of::<1>(indptr, a.indices),
+        2 => of::<2>(indptr, a.indices),
+        3 => of::<3>(indptr, a.indices),
+        4 => of::<4>(indptr, a.indices),
+        _ => 1,
+    }
+}
+
+/// The sums of `w x_i y_j` over rows that have `x.1` and `y.1` entries each, one row after another; what is in other places means
+/// nothing.
+#[inline(always)]
+fn products<T: Float>(weights: &[T], x: (&[T], usize), y: (&[T], usize)) -> [[T; FEW]; FEW] {
+    let mut sums = [[T::ZERO; FEW]; FEW];
+    for (r, &weight) in weights.iter().enumerate() {
+        let chunks = (x.0[r * x.1..].first_chunk::<FEW>(), y.0[r * y.1..].first_chunk::<FEW>());
+        let (Some(x), Some(y)) = chunks else { unreachable!("so many numbers are there") };
+        let mut weighted = [T::ZERO; FEW];
+        for (weighted, &y) in weighted.iter_mut().zip(y) {
+            *weighted = weight * y;
+        }
+        for (sums, &x) in sums.iter_mut().zip(x) {
+            for (sum, y) in sums.iter_mut().zip(weighted) {
+                *sum += x * y;
+            }
+        }
+    }
+    sums
+}
+
 impl Sparse for Cpu {
     fn csr_matmul<T: Float>(&self, a: CsrView<'_, T, Self>, x: View<'_, T, Self>) -> Result<CpuBuffer<T>> {
         let (batch, n) = (x.layout.shape()[0], x.layout.shape()[2]);
@@ -158,26 +320,12 @@ impl Sparse for Cpu {
             return Ok(out);
         }
         let [_, row_stride, stride] = [x.layout.strides()[0], x.layout.strides()[1], x.layout.strides()[2]];
-        if row_stride == 1 && stride != 1 {
-            // The vectors to multiply lie in rows of their own (`y a` written as `a^T y^T`): one
-            // at a time, each result in cache.
-            let mut vector = CpuBuffer::<T>::unspecified(columns)?;
+        if row_stride == 1 && stride > 1 {
+            // The vectors to multiply lie in rows of their own (`y a` written as `a^T y^T`): results in cache.
             for (entry, out) in out.chunks_mut(columns * n).enumerate() {
                 let start = x.layout.offset() as isize + entry as isize * x.layout.strides()[0];
-                for j in 0..n {
-                    let first = (start + j as isize * stride) as usize;
-                    vector.fill(T::ZERO);
-                    for (r, &value) in x.buffer[first..first + rows].iter().enumerate() {
-                        let (indices, values) = row(&a, r);
-                        for (&column, &entry) in indices.iter().zip(values) {
-                            let sum = &mut vector[column as usize];
-                            *sum += entry * value;
-                        }
-                    }
-                    for (column, &value) in vector.iter().enumerate() {
-                        out[column * n + j] = value;
-                    }
-                }
+                let x = &x.buffer[start as usize..];
+                dispatch_streaming(TransposedRows { a: &a, x, stride: stride as usize, n, out });
             }
             return Ok(out);
         }
@@ -204,18 +352,8 @@ impl Sparse for Cpu {
         let first_row =
             |matrix: &CsrView<'_, T, Self>, i: usize| if matrix.rows.len() == m { 0 } else { i * m };
         let work = |i: usize, out: &mut [T]| {
-            let (from_a, from_b) = (first_row(&a, i), first_row(&b, i));
-            for (r, &weight) in w[i * m..(i + 1) * m].iter().enumerate() {
-                let (rows, values) = row(&a, from_a + r);
-                let (columns, others) = row(&b, from_b + r);
-                for (&p, &x) in rows.iter().zip(values) {
-                    let scaled = weight * x;
-                    let target = &mut out[p as usize * b.columns..][..b.columns];
-                    for (&q, &y) in columns.iter().zip(others) {
-                        target[q as usize] += scaled * y;
-                    }
-                }
-            }
+            let first = [first_row(&a, i), first_row(&b, i)];
+            dispatch_streaming(CrossGram { a: &a, b: &b, first, weights: &w[i * m..(i + 1) * m], out });
         };
         if parallel(batch * m) && batch > 1 {
             out.par_chunks_mut(size).enumerate().for_each(|(i, out)| work(i, out));

@@ -52,6 +52,25 @@ impl<T: Real> Sparse<T> {
         matrix
     }
 
+    /// One whose neighbouring rows have entries in the same columns, mostly, as those of an image's points.
+    fn in_runs([rows, columns]: [usize; 2], seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let values = T::samples(6 * rows, FILL, !seed);
+        let mut matrix =
+            Self { shape: [rows, columns], indptr: vec![0], indices: Vec::new(), data: Vec::new() };
+        let mut places = Vec::new();
+        for row in 0..rows {
+            if row == 0 || rng.random_bool(0.2) {
+                let entries = if columns == 0 { 0 } else { rng.random_range(0..=6) };
+                places = (0..entries).map(|_| rng.random_range(0..columns) as i32).collect();
+            }
+            matrix.indices.extend(&places);
+            matrix.data.extend(&values[matrix.data.len()..][..places.len()]);
+            matrix.indptr.push(matrix.indices.len() as i32);
+        }
+        matrix
+    }
+
     fn on<B: Backend>(&self, xp: &B) -> Result<Csr<T, B>> {
         Csr::new(xp, self.shape, self.indptr.clone(), self.indices.clone(), self.data.clone())
     }
@@ -220,7 +239,23 @@ fn csr_left_matmul<B: Backend>(xp: &B, check: &Check) -> Outcome {
         for_all(with_operand::<T>(1, true), |(a, x)| {
             let found = a.on(xp)?.left_matmul_transposed(&x.on(xp)?)?;
             hold(check, "x a^T", &found, [&wide(&x.host), &turned(&a.dense())])
-        })
+        })?;
+        // More rows than are multiplied together, in a stack, and every second one of them.
+        let (a, x) = (Sparse::<T>::random([9, 7], FILL, 1), host::random::<T>(&[2, 38, 9], FILL, 2));
+        let on = host::upload(xp, &x)?;
+        for step in [1, 2] {
+            let part = on.slice(array_api::s![.., ..; step])?;
+            let kept = x.slice_each_axis(|axis| {
+                ndarray::Slice::from(..).step_by(if axis.axis.0 == 1 { step } else { 1 })
+            });
+            hold(
+                check,
+                "rows of x a",
+                &a.on(xp)?.left_matmul(&part)?,
+                [&wide(&kept.to_owned()), &a.dense()],
+            )?;
+        }
+        Ok(())
     }
     for_reals!(body, xp, check)
 }
@@ -357,8 +392,19 @@ fn weighted_cross_gram<B: Backend>(xp: &B, check: &Check) -> Outcome {
             Ok(())
         })
     }
+    fn in_runs<T: Real, B: Backend>(xp: &B, check: &Check) -> Outcome {
+        let cases = (0..60_usize, 0..5_usize, 0..5_usize, any::<u64>());
+        for_all(cases, |(m, p, q, seed)| {
+            let (a, b) = (Sparse::<T>::in_runs([m, p], seed), Sparse::<T>::in_runs([m, q], seed ^ 1));
+            let w = host::random::<T>(&[m], FILL, seed ^ 2);
+            let found = a.on(xp)?.weighted_cross_gram(&host::upload(xp, &w)?, &b.on(xp)?)?;
+            hold_gram(check, &found, &a, &w, &b)
+        })
+    }
     body::<f32, B>(xp, check)?;
     body::<f64, B>(xp, check)?;
+    in_runs::<f32, B>(xp, check)?;
+    in_runs::<f64, B>(xp, check)?;
     // Many sets of weights, enough for all threads.
     let (a, w) = (Sparse::<f64>::random([500, 9], FILL, 1), host::random::<f64>(&[200, 500], FILL, 2));
     let found = a.on(xp)?.weighted_cross_gram(&host::upload(xp, &w)?, &a.on(xp)?)?;
