@@ -181,19 +181,27 @@ pub trait Elementwise: Storage {
         self.reduce::<bool, CountNonzero>(View { buffer: &elements, layout: &layout }, axes)
     }
 
-    /// [`evaluate`](Self::evaluate) of an expression and [`count_true`](Self::count_true) of a condition of the same
-    /// shape; each has its own layouts. A backend with no loop for both has one for each.
-    #[expect(clippy::type_complexity, reason = "a pair of results")]
-    fn evaluate_and_count<E: Expression<Self>, C: Expression<Self, Item = bool>>(
+    /// [`evaluate`](Self::evaluate) of two expressions and [`count_true`](Self::count_true) of a condition of the same
+    /// shape; each has its own layouts. A backend with no loop for all has one for each.
+    #[expect(clippy::type_complexity, reason = "three results")]
+    fn evaluate_two_and_count<E, F, C>(
         &self,
         (expression, layouts): (&E, &[Layout]),
+        (other, other_layouts): (&F, &[Layout]),
         (condition, condition_layouts): (&C, &[Layout]),
         axes: usize,
-    ) -> Result<(Self::Buffer<E::Item>, Self::Buffer<i64>)>
+    ) -> Result<(Self::Buffer<E::Item>, Self::Buffer<F::Item>, Self::Buffer<i64>)>
     where
         Self: Backend,
+        E: Expression<Self>,
+        F: Expression<Self>,
+        C: Expression<Self, Item = bool>,
     {
-        Ok((self.evaluate(expression, layouts)?, self.count_true(condition, condition_layouts, axes)?))
+        Ok((
+            self.evaluate(expression, layouts)?,
+            self.evaluate(other, other_layouts)?,
+            self.count_true(condition, condition_layouts, axes)?,
+        ))
     }
 }
 

@@ -318,42 +318,52 @@ impl<B: Backend, E: Expression<B>> Lazy<E, B> {
         Ok(Array::from_buffer(&self.backend, buffer, &shape))
     }
 
-    /// [`eval`](Self::eval), and [`count_nonzero_axes`](Lazy::count_nonzero_axes) of a condition. If it has the same shape and is
-    /// counted over the last axes, backends may do both in one pass, which reads once what both are made of: the CPU does so
-    /// in tiles.
+    /// [`eval`](Self::eval) of this and another expression, and [`count_nonzero_axes`](Lazy::count_nonzero_axes) of a condition.
+    /// If they have one shape and the condition is counted over the last axes, backends may do all in one pass, which reads
+    /// once what they are made of: the CPU does so in tiles.
     ///
     /// ```
     /// # use array_api::{Array, Cpu};
     /// let x = Array::from_slice(&Cpu::new(), &[4.0, 0.0, 9.0, 16.0])?.reshape(&[2, 2])?;
-    /// let (roots, positive) =
-    ///     x.lazy().sqrt().eval_and_count(&x.lazy().greater_scalar(0.0), &[1], false)?;
+    /// let positive = x.lazy().greater_scalar(0.0);
+    /// let (roots, halves, positive) =
+    ///     x.lazy().sqrt().eval_two_and_count(&x.lazy().divide_scalar(2.0), &positive, &[1], false)?;
     /// assert_eq!(roots.to_vec()?, [2.0, 0.0, 3.0, 4.0]);
+    /// assert_eq!(halves.to_vec()?, [2.0, 0.0, 4.5, 8.0]);
     /// assert_eq!(positive.to_vec()?, [1, 2]);
     /// # Ok::<(), array_api::Error>(())
     /// ```
     ///
     /// # Errors
-    /// Those of the two.
-    #[expect(clippy::type_complexity, reason = "a pair of arrays")]
-    pub fn eval_and_count<C: Expression<B, Item = bool>>(
+    /// Those of the three.
+    #[expect(clippy::type_complexity, reason = "three arrays")]
+    pub fn eval_two_and_count<F: Expression<B>, C: Expression<B, Item = bool>>(
         &self,
+        other: &Lazy<F, B>,
         condition: &Lazy<C, B>,
         axes: &[isize],
         keepdims: bool,
-    ) -> Result<(Array<E::Item, B>, Array<i64, B>)> {
+    ) -> Result<(Array<E::Item, B>, Array<F::Item, B>, Array<i64, B>)> {
         let (shape, layouts) = self.layouts("eval")?;
+        let (other_shape, other_layouts) = other.layouts("eval")?;
         let (condition_shape, condition_layouts) = condition.layouts("count_nonzero")?;
         let split = AxisSplit::new(&condition_shape, axes, "count_nonzero")?;
-        if shape != condition_shape || !split.order.iter().copied().eq(0..shape.len()) {
-            return Ok((self.eval()?, condition.count_nonzero_axes(axes, keepdims)?));
+        let alike = shape == condition_shape && other_shape == condition_shape;
+        if !alike || !split.order.iter().copied().eq(0..shape.len()) {
+            return Ok((self.eval()?, other.eval()?, condition.count_nonzero_axes(axes, keepdims)?));
         }
-        let (elements, counts) = self.backend.evaluate_and_count(
+        let (elements, others, counts) = self.backend.evaluate_two_and_count(
             (&self.expression, &layouts),
+            (&other.expression, &other_layouts),
             (&condition.expression, &condition_layouts),
             split.reduced,
         )?;
         let counts = Array::from_buffer(&self.backend, counts, &split.result_shape(keepdims));
-        Ok((Array::from_buffer(&self.backend, elements, &shape), counts))
+        let arrays = (
+            Array::from_buffer(&self.backend, elements, &shape),
+            Array::from_buffer(&self.backend, others, &shape),
+        );
+        Ok((arrays.0, arrays.1, counts))
     }
 
     /// The shape of the result, and the layouts of all arrays in that shape.

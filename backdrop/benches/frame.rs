@@ -83,13 +83,11 @@ where
         let flux = || frames.lazy().subtract(average.lazy());
         let non_positive = flux().between(f32::MIN, 0.0);
         let log = flux().threshold(1e-5, f32::MAX, 1e-5).astype::<P>().log10().multiply(weights());
-        let (log, _) = clock.of("less the average, count; log10, weighted", || {
-            log.eval_and_count(&non_positive, &[1, 2], false)
+        let weighted = flux().threshold(1e-5, f32::MAX, 1e-5).multiply(weights_of_flux());
+        let (log, flux, _) = clock.of("less the average, count; log10; both weighted", || {
+            log.eval_two_and_count(&weighted, &non_positive, &[1, 2], false)
         })?;
         clock.of("project on A1", || Ok(a1.project_rows(&log, rows.clone()).expect("a projection")))?;
-        let flux = clock.of("less the average, weighted", || {
-            flux().threshold(1e-5, f32::MAX, 1e-5).multiply(weights_of_flux()).eval()
-        })?;
         for (name, block) in &blocks {
             clock.of(name, || Ok(block.project_rows(&flux, rows.clone()).expect("a projection")))?;
         }

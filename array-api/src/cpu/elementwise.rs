@@ -301,13 +301,19 @@ impl Elementwise for Cpu {
         Ok(super::expression::count_true(expression, layouts, axes))
     }
 
-    fn evaluate_and_count<E: Expression<Self>, C: Expression<Self, Item = bool>>(
+    fn evaluate_two_and_count<E, F, C>(
         &self,
         expression: (&E, &[Layout]),
+        other: (&F, &[Layout]),
         condition: (&C, &[Layout]),
         axes: usize,
-    ) -> Result<(CpuBuffer<E::Item>, CpuBuffer<i64>)> {
-        super::expression::evaluate_and_count(expression, condition, axes)
+    ) -> Result<(CpuBuffer<E::Item>, CpuBuffer<F::Item>, CpuBuffer<i64>)>
+    where
+        E: Expression<Self>,
+        F: Expression<Self>,
+        C: Expression<Self, Item = bool>,
+    {
+        super::expression::evaluate_two_and_count(expression, other, condition, axes)
     }
 }
 

@@ -196,26 +196,33 @@ impl<C: Expression<Cpu, Item = bool>> WithSimd for CountKernel<'_, C> {
     }
 }
 
-/// Evaluates a run, and counts where in it a condition is true.
-struct EvaluateAndCountKernel<'a, E: Expression<Cpu>, C> {
-    expression: &'a E,
+/// Evaluates a run of two expressions, and counts where in it a condition is true.
+struct EvaluateTwoAndCountKernel<'a, E: Expression<Cpu>, F: Expression<Cpu>, C> {
+    expressions: (&'a E, &'a F),
     condition: &'a C,
-    places: Places<'a>,
-    condition_places: Places<'a>,
-    out: &'a mut [E::Item],
+    /// Those of both expressions and of the condition.
+    places: [Places<'a>; 3],
+    out: (&'a mut [E::Item], &'a mut [F::Item]),
 }
 
-impl<E: Expression<Cpu>, C: Expression<Cpu, Item = bool>> WithSimd for EvaluateAndCountKernel<'_, E, C> {
+impl<E, F, C> WithSimd for EvaluateTwoAndCountKernel<'_, E, F, C>
+where
+    E: Expression<Cpu>,
+    F: Expression<Cpu>,
+    C: Expression<Cpu, Item = bool>,
+{
     type Output = i64;
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> i64 {
-        let Self { expression, condition, places, condition_places, out } = self;
-        let (mut room, mut condition_room) = (E::room(), C::room());
+        let Self { expressions, condition, places: [places, other_places, condition_places], out } = self;
+        let (mut room, mut other_room, mut condition_room) = (E::room(), F::room(), C::room());
         let mut count = 0;
-        for (number, out) in out.chunks_mut(BLOCK).enumerate() {
+        let blocks = out.0.chunks_mut(BLOCK).zip(out.1.chunks_mut(BLOCK));
+        for (number, (out, other_out)) in blocks.enumerate() {
             let done = number * BLOCK;
             count += condition_places.count(condition, &mut condition_room, done, out.len());
-            places.evaluate(expression, &mut room, done, out);
+            places.evaluate(expressions.0, &mut room, done, out);
+            other_places.evaluate(expressions.1, &mut other_room, done, other_out);
         }
         count
     }
@@ -281,33 +288,47 @@ pub(super) fn evaluate<E: Expression<Cpu>>(expression: &E, layouts: &[Layout]) -
     Ok(out)
 }
 
-/// [`evaluate`], and [`count_true`] of a condition of the same shape.
-pub(super) fn evaluate_and_count<E: Expression<Cpu>, C: Expression<Cpu, Item = bool>>(
+/// [`evaluate`] of two expressions, and [`count_true`] of a condition, all of the same shape.
+#[expect(clippy::type_complexity, reason = "three results")]
+pub(super) fn evaluate_two_and_count<E, F, C>(
     (expression, layouts): (&E, &[Layout]),
+    (other, other_layouts): (&F, &[Layout]),
     (condition, condition_layouts): (&C, &[Layout]),
     axes: usize,
-) -> Result<(CpuBuffer<E::Item>, CpuBuffer<i64>)> {
+) -> Result<(CpuBuffer<E::Item>, CpuBuffer<F::Item>, CpuBuffer<i64>)>
+where
+    E: Expression<Cpu>,
+    F: Expression<Cpu>,
+    C: Expression<Cpu, Item = bool>,
+{
     let (kept, each) = split(layouts, axes);
     if parallel(kept * each) {
-        return Ok((evaluate(expression, layouts)?, count_true(condition, condition_layouts, axes)));
+        let counts = count_true(condition, condition_layouts, axes);
+        return Ok((evaluate(expression, layouts)?, evaluate(other, other_layouts)?, counts));
     }
-    let mut out = CpuBuffer::unspecified(kept * each)?;
-    let arrays = layouts.len();
-    let layouts = Layout::collapse_all(&layouts.iter().chain(condition_layouts).collect::<Vec<_>>());
+    let mut out = (CpuBuffer::unspecified(kept * each)?, CpuBuffer::unspecified(kept * each)?);
+    let (arrays, others) = (layouts.len(), other_layouts.len());
+    let layouts: Vec<&Layout> = layouts.iter().chain(other_layouts).chain(condition_layouts).collect();
+    let layouts = Layout::collapse_all(&layouts);
     let strides = strides(&layouts);
     let count = |entry: usize| {
         let range = entry * each..(entry + 1) * each;
-        let out = &mut out[range.clone()];
+        let out = (&mut out.0[range.clone()], &mut out.1[range.clone()]);
         let mut count = 0;
         for_each_run(&layouts, range, &mut |run| {
-            let out = &mut out[run.start..run.start + run.len];
+            let part = run.start..run.start + run.len;
             let places = Places { positions: run.positions, strides: &strides };
-            let (places, condition_places) = places.split_at(arrays);
-            let kernel = EvaluateAndCountKernel { expression, condition, places, condition_places, out };
-            count += Arch::new().dispatch(kernel);
+            let (places, rest) = places.split_at(arrays);
+            let (other_places, condition_places) = rest.split_at(others);
+            count += Arch::new().dispatch(EvaluateTwoAndCountKernel {
+                expressions: (expression, other),
+                condition,
+                places: [places, other_places, condition_places],
+                out: (&mut out.0[part.clone()], &mut out.1[part]),
+            });
         });
         count
     };
     let counts: Vec<i64> = (0..kept).map(count).collect();
-    Ok((out, CpuBuffer::from(counts)))
+    Ok((out.0, out.1, CpuBuffer::from(counts)))
 }

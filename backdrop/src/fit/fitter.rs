@@ -398,8 +398,9 @@ where
 {
     let floored = floored(flux.clone());
     let log = floored.clone().astype::<P>().log10().multiply(mask::lazy_weights(kept));
-    let (log, non_positive) = log.eval_and_count(&flux.between(f32::MIN, 0.0), &[1, 2], false)?;
-    let flux = floored.multiply(mask::lazy_weights::<f32, _>(kept)).eval()?;
+    let weighted = floored.multiply(mask::lazy_weights::<f32, _>(kept));
+    let below = flux.between(f32::MIN, 0.0);
+    let (log, flux, non_positive) = log.eval_two_and_count(&weighted, &below, &[1, 2], false)?;
     Ok(Observed { log, flux, non_positive })
 }
 

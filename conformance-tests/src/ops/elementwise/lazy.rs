@@ -154,12 +154,18 @@ fn lazy_counts<B: Backend>(xp: &B, check: &Check) -> Outcome {
             check.same("count", &found, &host::download(&steps)?)?;
             // Together with results of the same shape, and of another one.
             let sum = x.lazy().add(y.lazy());
-            let (elements, found) = sum.eval_and_count(&lazy, &axes, keepdims)?;
+            let (greater, negative) = (x.lazy().greater(y.lazy()), y.lazy().negative());
+            let (elements, others, found) = sum.eval_two_and_count(&greater, &lazy, &axes, keepdims)?;
             check.same("elements", &elements, &host::download(&x.add(&y)?)?)?;
+            check.same("others of them", &others, &host::download(&x.greater(&y)?)?)?;
             check.same("count of the same pass", &found, &host::download(&steps)?)?;
-            let (elements, found) = y.lazy().negative().eval_and_count(&lazy, &axes, keepdims)?;
-            check.same("other elements", &elements, &host::download(&y.negative()?)?)?;
+            let (elements, others, found) = negative.eval_two_and_count(&sum, &lazy, &axes, keepdims)?;
+            check.same("elements of another shape", &elements, &host::download(&y.negative()?)?)?;
+            check.same("others beside them", &others, &host::download(&x.add(&y)?)?)?;
             check.same("their count", &found, &host::download(&steps)?)?;
+            let (elements, others, _) = sum.eval_two_and_count(&negative, &lazy, &axes, keepdims)?;
+            check.same("elements beside another shape", &elements, &host::download(&x.add(&y)?)?)?;
+            check.same("others of another shape", &others, &host::download(&y.negative()?)?)?;
         }
         Ok(())
     })?;
@@ -169,17 +175,20 @@ fn lazy_counts<B: Backend>(xp: &B, check: &Check) -> Outcome {
     let rows = below(5.3).count_nonzero_axes(&[1], false)?;
     check.same("rows", &rows, &host::list(&[100_000, 99_526, 0]))?;
     check.same("all", &below(4.0).count_nonzero_axes(&[0, 1], false)?, &host::build(&[], |_| 9999))?;
-    let (all, rows) = x.lazy().square().eval_and_count(&below(5.3), &[1], false)?;
+    let (all, roots, rows) =
+        x.lazy().square().eval_two_and_count(&x.lazy().sqrt(), &below(5.3), &[1], false)?;
     check.same("squares", &all, &host::download(&x.square()?)?)?;
+    check.same("roots", &roots, &host::download(&x.sqrt()?)?)?;
     check.same("rows beside squares", &rows, &host::list(&[100_000, 99_526, 0]))?;
     // In a tile, as the fit has it: one thread, rows of several images.
     let images = x.reshape(&[3, 100, 1000])?.slice(s![.., 7..90, ..-3])?;
     let tiles = [Tile { batch: 0..3, rows: 0..83 }];
     let counts = xp.reduce_tiles(&tiles, 3, 1, |_| {
         let even = images.lazy().remainder_scalar(2.0).equal_scalar(0.0);
-        let (roots, counts) = images.lazy().sqrt().log10().eval_and_count(&even, &[1, 2], false)?;
-        let separate = images.sqrt()?.log10()?;
-        assert_eq!(roots.to_vec()?, separate.to_vec()?, "the bits of separate functions");
+        let (roots, single) = (images.lazy().sqrt().log10(), images.lazy().astype::<f32>().log2());
+        let (roots, single, counts) = roots.eval_two_and_count(&single, &even, &[1, 2], false)?;
+        assert_eq!(roots.to_vec()?, images.sqrt()?.log10()?.to_vec()?, "the bits of separate functions");
+        assert_eq!(single.to_vec()?, images.astype::<f32>()?.log2()?.to_vec()?, "the bits of others");
         counts.astype::<f64>()?.expand_dims(1)
     })?;
     let counts = Array::from_buffer(xp, counts, &[3, 1]);
