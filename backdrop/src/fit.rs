@@ -73,18 +73,18 @@ pub struct FitOptions {
     pub sample_pixels: usize,
     /// What becomes of a frame that cannot be read.
     pub on_error: OnError,
-    /// The precision of pixels.
+    /// The precision of logarithms.
     pub precision: Precision,
 }
 
-/// The precision in which pixels, their logarithms and powers of ten are. Sums over pixels, normal
-/// equations and weights are in double precision either way.
+/// The precision in which logarithms of pixels are. Pixels are in single precision, that of the frames; sums over
+/// them, normal equations and weights are in double precision either way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Precision {
     /// Double precision: the background is exact to 1e-9 of itself or better.
     #[default]
     Double,
-    /// Single precision, that of the frames, in about four fifths of the time: the background is exact to
+    /// Single precision in about four fifths of the time: the background is exact to
     /// 1e-7 of itself, less than the last digit of a pixel in a frame.
     Single,
 }

@@ -143,7 +143,7 @@ impl<B: Backend> FrameFitter<B> {
         self.background.a1.backend()
     }
 
-    /// Chooses the precision of pixels in what is fitted from now on.
+    /// Chooses the precision of logarithms in what is fitted from now on.
     pub fn set_precision(&mut self, precision: Precision) {
         self.precision = precision;
     }
