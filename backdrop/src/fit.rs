@@ -81,7 +81,8 @@ pub struct FitOptions {
 /// them, normal equations and weights are in double precision either way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// Double precision: the background is exact to 1e-9 of itself or better.
+    /// Double precision: the background is exact to some 1e-9 of itself at worst, in corners of the CCD, where few pixels
+    /// tell what a spline is, and to 1e-11 mostly.
     #[default]
     Double,
     /// Single precision in about four fifths of the time: the background is exact to
