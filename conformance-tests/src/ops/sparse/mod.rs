@@ -37,38 +37,33 @@ struct Sparse<T> {
 impl<T: Real> Sparse<T> {
     fn random([rows, columns]: [usize; 2], fill: Fill, seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let entries = |rng: &mut ChaCha8Rng| places(rng, columns.min(4), columns);
+        let of_rows: Vec<_> = (0..rows).map(|_| entries(&mut rng)).collect();
         // Of another seed, so that values do not depend on their places.
-        let values = T::samples(4 * rows, fill, !seed);
-        let mut matrix =
-            Self { shape: [rows, columns], indptr: vec![0], indices: Vec::new(), data: Vec::new() };
-        for _ in 0..rows {
-            let entries = if columns == 0 { 0 } else { rng.random_range(0..=columns.min(4)) };
-            for _ in 0..entries {
-                matrix.indices.push(rng.random_range(0..columns) as i32);
-                matrix.data.push(values[matrix.data.len()]);
-            }
-            matrix.indptr.push(matrix.indices.len() as i32);
-        }
-        matrix
+        Self::with_entries(columns, &of_rows, T::samples(4 * rows, fill, !seed))
     }
 
     /// One whose neighbouring rows have entries in the same columns, mostly, as those of an image's points.
     fn in_runs([rows, columns]: [usize; 2], seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let values = T::samples(6 * rows, FILL, !seed);
-        let mut matrix =
-            Self { shape: [rows, columns], indptr: vec![0], indices: Vec::new(), data: Vec::new() };
-        let mut places = Vec::new();
-        for row in 0..rows {
-            if row == 0 || rng.random_bool(0.2) {
-                let entries = if columns == 0 { 0 } else { rng.random_range(0..=6) };
-                places = (0..entries).map(|_| rng.random_range(0..columns) as i32).collect();
-            }
-            matrix.indices.extend(&places);
-            matrix.data.extend(&values[matrix.data.len()..][..places.len()]);
-            matrix.indptr.push(matrix.indices.len() as i32);
+        let mut of_rows: Vec<Vec<i32>> = Vec::new();
+        for _ in 0..rows {
+            let same = of_rows.last().filter(|_| rng.random_bool(0.8)).cloned();
+            of_rows.push(same.unwrap_or_else(|| places(&mut rng, 6, columns)));
         }
-        matrix
+        Self::with_entries(columns, &of_rows, T::samples(6 * rows, FILL, !seed))
+    }
+
+    /// The matrix with entries in these columns of each row, which have the first values, row by row.
+    fn with_entries(columns: usize, of_rows: &[Vec<i32>], mut data: Vec<T>) -> Self {
+        let mut indptr = vec![0];
+        indptr.extend(of_rows.iter().scan(0, |end, of_row| {
+            *end += of_row.len() as i32;
+            Some(*end)
+        }));
+        let (shape, indices) = ([of_rows.len(), columns], of_rows.concat());
+        data.truncate(indices.len());
+        Self { shape, indptr, indices, data }
     }
 
     fn on<B: Backend>(&self, xp: &B) -> Result<Csr<T, B>> {
@@ -105,6 +100,12 @@ impl<T: Real> Sparse<T> {
             data: self.data[entries].to_vec(),
         }
     }
+}
+
+/// Columns of a row's entries, at most so many, in any order.
+fn places(rng: &mut ChaCha8Rng, most: usize, columns: usize) -> Vec<i32> {
+    let entries = if columns == 0 { 0 } else { rng.random_range(0..=most) };
+    (0..entries).map(|_| rng.random_range(0..columns) as i32).collect()
 }
 
 fn sparse<T: Real>(fill: Fill) -> impl Strategy<Value = Sparse<T>> {
