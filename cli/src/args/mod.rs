@@ -208,7 +208,7 @@ pub(crate) struct Fit {
     /// Seed of the random draw of jitter and background pixels
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Precision of pixels; sums, normal equations and weights are in double precision either way
+    /// Precision of pixels' logarithms; sums, normal equations and weights are in double precision either way
     #[arg(long, value_enum, value_name = "NAME", default_value_t = PrecisionName::Double)]
     pub(crate) precision: PrecisionName,
 

@@ -44,9 +44,9 @@ impl From<OnErrorName> for OnError {
 /// The precision of pixels.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum PrecisionName {
-    /// Backgrounds are exact to a billionth
+    /// Backgrounds are exact to some billionths at worst
     Double,
-    /// That of the files, in four fifths of the time: exact to less than a pixel's last digit
+    /// In four fifths of the time: backgrounds are exact to less than a pixel's last digit
     Single,
 }
 
