@@ -55,6 +55,13 @@ impl SplinePlan {
         (&self.x[row * self.columns..(row + 1) * self.columns], &self.runs[runs])
     }
 
+    /// From the first to the last interval that points of some rows are in: of a small window few of all.
+    fn intervals(&self, rows: &Range<usize>) -> Range<usize> {
+        let runs = self.first_run[rows.start] as usize..self.first_run[rows.end] as usize;
+        let intervals = || self.runs[runs.clone()].iter().map(|run| run.interval as usize);
+        intervals().min().unwrap_or(0)..intervals().max().map_or(0, |last| last + 1)
+    }
+
     /// The number of terms of a polynomial, for a kernel that is compiled for `TERMS`: a constant unless these are [`MANY`].
     #[inline(always)]
     fn terms<const TERMS: usize>(&self) -> usize {

@@ -23,6 +23,7 @@
 
 use std::path::Path;
 
+use array_api::{Element, host};
 use ndarray::Array2;
 
 use super::{Model, Rows, not_a_model};
@@ -342,11 +343,11 @@ impl Designs {
 }
 
 /// The image in an HDU, (rows, columns).
-fn read_image<T: Number + Default>(file: &mut Reader, hdu: usize) -> Result<Array2<T>> {
+fn read_image<T: Number + Element>(file: &mut Reader, hdu: usize) -> Result<Array2<T>> {
     file.select(hdu)?;
     let shape = image_shape(file, hdu)?;
     // All of the pixels are in the file, so that there are not too many for memory.
-    let mut pixels = vec![T::default(); shape.0 * shape.1];
+    let mut pixels = host::zeros(shape.0 * shape.1)?;
     file.intact_pixels(&mut pixels)?;
     Array2::from_shape_vec(shape, pixels)
         .map_err(|_| not_a_model(file.path(), format!("HDU {hdu} has an impossible size")))

@@ -34,6 +34,7 @@ impl<const TERMS: usize> Kernel for Evaluate<'_, TERMS> {
     fn run<S: Simd, const N: usize>(self, simd: S) {
         let Self { plan, rows, mut coefficients, mut out, add } = self;
         let (size, functions) = (rows.len() * plan.columns, plan.basis.functions());
+        let intervals = plan.intervals(&rows);
         while !out.is_empty() {
             let images = at_once::<S>(TERMS, (out.len() / size).min(2));
             let (these, others) = coefficients.split_at(images * functions);
@@ -41,22 +42,23 @@ impl<const TERMS: usize> Kernel for Evaluate<'_, TERMS> {
             (coefficients, out) = (others, other_points);
             let part = Evaluate::<TERMS> { plan, rows: rows.clone(), coefficients: these, out: points, add };
             match images {
-                2 => evaluate_with::<S, TERMS, 2, N>(simd, part),
-                _ => evaluate_with::<S, TERMS, 1, N>(simd, part),
+                2 => evaluate_with::<S, TERMS, 2, N>(simd, part, intervals.clone()),
+                _ => evaluate_with::<S, TERMS, 1, N>(simd, part, intervals.clone()),
             }
         }
     }
 }
 
-/// The splines of each interval in powers of the distance from its middle.
+/// The splines of some intervals in powers of the distance from the middle of each.
 #[inline(always)]
 fn polynomials<const TERMS: usize, const IMAGES: usize>(
     plan: &SplinePlan,
+    intervals: Range<usize>,
     coefficients: &[f64],
 ) -> Vec<[[f64; TERMS]; IMAGES]> {
     let terms = plan.terms::<TERMS>();
-    let mut polynomials = vec![[[0.0; TERMS]; IMAGES]; plan.basis.centres().len()];
-    for (interval, of_images) in polynomials.iter_mut().enumerate() {
+    let mut polynomials = vec![[[0.0; TERMS]; IMAGES]; intervals.len()];
+    for (interval, of_images) in intervals.zip(&mut polynomials) {
         for (c, coefficients) in of_images.iter_mut().zip(coefficients.chunks(plan.basis.functions())) {
             for (j, weight) in coefficients[interval..interval + terms].iter().enumerate() {
                 for (c, p) in c.iter_mut().zip(plan.polynomial(interval, j)) {
@@ -101,11 +103,13 @@ fn plus<S: Simd, const TERMS: usize, const N: usize>(
 fn evaluate_with<S: Simd, const TERMS: usize, const IMAGES: usize, const N: usize>(
     simd: S,
     kernel: Evaluate<'_, TERMS>,
+    intervals: Range<usize>,
 ) {
     let Evaluate { plan, rows, coefficients, out, add } = kernel;
     let (width, size) = (plan.columns, rows.len() * plan.columns);
     let terms = plan.terms::<TERMS>();
-    let polynomials = polynomials::<TERMS, IMAGES>(plan, coefficients);
+    let first = intervals.start;
+    let polynomials = polynomials::<TERMS, IMAGES>(plan, intervals, coefficients);
     let none = [simd.splat_f64s(0.0); N];
     for (number, row) in rows.enumerate() {
         let (x, runs) = plan.row(row);
@@ -118,7 +122,8 @@ fn evaluate_with<S: Simd, const TERMS: usize, const IMAGES: usize, const N: usiz
             let (span, interval) = (run.start as usize..run.end as usize, run.interval as usize);
             let centre = simd.splat_f64s(plan.basis.centres()[interval]);
             let mut c = [[centre; TERMS]; IMAGES];
-            for (c, polynomial) in c.as_flattened_mut().iter_mut().zip(polynomials[interval].as_flattened()) {
+            let polynomial = polynomials[interval - first].as_flattened();
+            for (c, polynomial) in c.as_flattened_mut().iter_mut().zip(polynomial) {
                 *c = simd.splat_f64s(*polynomial);
             }
             let whole = x[span.clone()].as_chunks::<LANES>().0;
