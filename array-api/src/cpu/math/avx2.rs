@@ -1,6 +1,6 @@
 //! [`Lanes`] with AVX2.
 
-use std::arch::x86_64::{__m128d, __m256, __m256d, __m256i, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_LT_OQ};
+use std::arch::x86_64::{__m256, __m256d, __m256i, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_LT_OQ};
 
 use pulp::x86::V3;
 
@@ -8,19 +8,6 @@ use super::lanes::{Lanes, Map, One, Two};
 use super::real::Real;
 use super::tables::Table;
 use super::tabulated::Function;
-
-/// Two neighbouring numbers of the row of a table that the last four bits of `index` number.
-#[inline(always)]
-fn row<const N: usize>(table: &Table<f64, N>, index: u64, pair: usize) -> __m128d {
-    let [first, second] = table.rows[(index & 15) as usize].as_chunks().0[pair];
-    pulp::cast([first, second])
-}
-
-/// Two halves of a vector.
-#[inline(always)]
-fn joined(simd: V3, first: __m128d, second: __m128d) -> __m256d {
-    simd.avx._mm256_insertf128_pd::<1>(simd.avx._mm256_castpd128_pd256(first), second)
-}
 
 /// The entries of a column, in two vectors, that the last four bits of `index` number.
 #[inline(always)]
@@ -98,17 +85,32 @@ impl Lanes<f64> for V3 {
 
     #[inline(always)]
     fn entries<const N: usize>(self, table: &Table<f64, N>, index: __m256d) -> [__m256d; N] {
-        let index: [u64; 4] = pulp::cast(index);
-        let mut entries = [pulp::cast(index); N];
-        for (column, entry) in entries.iter_mut().enumerate() {
-            // Lanes 0 and 2, and lanes 1 and 3, of this column and its neighbour.
-            let pair = column / 2;
-            let even = joined(self, row(table, index[0], pair), row(table, index[2], pair));
-            let odd = joined(self, row(table, index[1], pair), row(table, index[3], pair));
-            *entry = match column % 2 {
-                0 => self.avx._mm256_unpacklo_pd(even, odd),
-                _ => self.avx._mm256_unpackhi_pd(even, odd),
-            };
+        let two = self.entries_of_two(table, [index; 2]);
+        let mut entries = [index; N];
+        for (entry, [first, _]) in entries.iter_mut().zip(two) {
+            *entry = first;
+        }
+        entries
+    }
+
+    #[inline(always)]
+    fn entries_of_two<const N: usize>(
+        self,
+        table: &Table<f64, N>,
+        [first, second]: [__m256d; 2],
+    ) -> [[__m256d; 2]; N] {
+        // Lower halves: those of the first vector, and of the second, in each half of the register, from which unpacking
+        // makes numbers of the first vector, and of the second.
+        let index = self.avx._mm256_shuffle_ps::<0b10_00_10_00>(pulp::cast(first), pulp::cast(second));
+        let halves = |column: usize| pick(self, pulp::cast(table.halves[column]), pulp::cast(index));
+        let mut entries = [[first, second]; N];
+        for (column, entries) in entries.iter_mut().enumerate() {
+            let lower = if column + 1 == N { halves(N) } else { self.avx._mm256_setzero_ps() };
+            let upper = halves(column);
+            *entries = [
+                pulp::cast(self.avx._mm256_unpacklo_ps(lower, upper)),
+                pulp::cast(self.avx._mm256_unpackhi_ps(lower, upper)),
+            ];
         }
         entries
     }

@@ -24,6 +24,20 @@ pub trait Lanes<T>: Copy {
     fn clamp(self, x: Self::Vector, lowest: T, highest: T) -> Self::Vector;
     /// The numbers of each column of a table in the rows that the last four bits of `index` number.
     fn entries<const N: usize>(self, table: &Table<T, N>, index: Self::Vector) -> [Self::Vector; N];
+    /// [`entries`](Self::entries) for two vectors.
+    #[inline(always)]
+    fn entries_of_two<const N: usize>(
+        self,
+        table: &Table<T, N>,
+        index: [Self::Vector; 2],
+    ) -> [[Self::Vector; 2]; N] {
+        let (first, second) = (self.entries(table, index[0]), self.entries(table, index[1]));
+        let mut entries = [index; N];
+        for (entry, both) in entries.iter_mut().zip(first.into_iter().zip(second)) {
+            *entry = both.into();
+        }
+        entries
+    }
     /// `(k, m, index)` with `x = 2^k m` and `1 <= m < 2`, and the four leading bits of the fraction of
     /// `m` as the last ones of `index`, for positive finite numbers, subnormal ones too; something
     /// meaningless for any other.
@@ -162,12 +176,7 @@ impl<T: Copy, L: Lanes<T>> Lanes<T> for Two<L> {
 
     #[inline(always)]
     fn entries<const N: usize>(self, table: &Table<T, N>, index: Self::Vector) -> [Self::Vector; N] {
-        let (first, second) = (self.0.entries(table, index[0]), self.0.entries(table, index[1]));
-        let mut entries = [index; N];
-        for (entry, both) in entries.iter_mut().zip(first.into_iter().zip(second)) {
-            *entry = both.into();
-        }
-        entries
+        self.0.entries_of_two(table, index)
     }
 
     #[inline(always)]

@@ -16,19 +16,34 @@ pub type Column<T> = [T; 16];
 pub struct Table<T, const COLUMNS: usize> {
     /// Two vector registers each of `f64` in AVX-512, one of `f32`.
     pub columns: [Column<T>; COLUMNS],
-    /// The same numbers row by row, and anything behind them: a load or two each.
-    pub rows: [[T; 4]; 16],
+    /// Of `f64` the upper halves of each column, and behind them the lower ones of the last; those of the others are zero.
+    /// AVX2 permutes eight halves at once, but no numbers across its vectors.
+    pub halves: [Column<u32>; 4],
 }
 
-impl<T: Copy, const COLUMNS: usize> Table<T, COLUMNS> {
-    const fn of(columns: [Column<T>; COLUMNS]) -> Self {
-        let mut rows = [[columns[0][0]; 4]; 16];
+impl<const COLUMNS: usize> Table<f64, COLUMNS> {
+    /// Columns all but the last of which have at most 21 bits a number.
+    const fn of(columns: [Column<f64>; COLUMNS]) -> Self {
+        let mut halves = [[0; 16]; 4];
         let mut entry = 0;
         while entry < 16 * COLUMNS {
-            rows[entry % 16][entry / 16] = columns[entry / 16][entry % 16];
+            let (column, row) = (entry / 16, entry % 16);
+            let bits = columns[column][row].to_bits();
+            halves[column][row] = (bits >> 32) as u32;
+            if column + 1 == COLUMNS {
+                halves[COLUMNS][row] = bits as u32;
+            } else {
+                assert!(bits as u32 == 0, "a number that the table cannot hold");
+            }
             entry += 1;
         }
-        Self { columns, rows }
+        Self { columns, halves }
+    }
+}
+
+impl<const COLUMNS: usize> Table<f32, COLUMNS> {
+    const fn of(columns: [Column<f32>; COLUMNS]) -> Self {
+        Self { columns, halves: [[0; 16]; 4] }
     }
 }
 
@@ -69,7 +84,7 @@ pub trait Tables: Real {
     /// Numbers `c` of six bits such that `-1/32 <= c m - 1 <= 1/16` for `m` from `1 + i/16` to
     /// `1 + (i+1)/16`; for the first `i` it is 1, for the last 1/2, so that no bit of the logarithm is lost near one.
     const RECIPROCALS: Column<Self>;
-    /// `2^(i/16)`: high parts, and low parts.
+    /// `2^(i/16)`: low parts, and high parts.
     const ROOTS: Table<Self, 2>;
     /// Natural logarithms.
     const LOG_E: Logarithm<Self>;
@@ -112,25 +127,7 @@ impl Tables for f64 {
         1.0, 0.921875, 0.875, 0.828125, 0.78125, 0.75, 0.71875, 0.6875, 0.65625, 0.625, 0.609375, 0.578125,
         0.5625, 0.546875, 0.53125, 0.5,
     ];
-    const ROOTS: Table<Self, 2> = Table::of([
-        [
-            1.0,
-            1.0442737824274138,
-            1.0905077326652577,
-            1.1387886347566916,
-            1.189207115002721,
-            1.241857812073484,
-            1.2968395546510096,
-            1.3542555469368927,
-            std::f64::consts::SQRT_2,
-            1.4768261459394993,
-            1.5422108254079407,
-            1.6104903319492543,
-            1.681792830507429,
-            1.7562521603732995,
-            1.8340080864093424,
-            1.9152065613971474,
-        ],
+    const ROOTS: Table<Self, 2> = Table::<Self, 2>::of([
         [
             0.0,
             8.551888157451752e-17,
@@ -149,11 +146,29 @@ impl Tables for f64 {
             3.2831076444915486e-17,
             -1.0619945567952728e-16,
         ],
+        [
+            1.0,
+            1.0442737824274138,
+            1.0905077326652577,
+            1.1387886347566916,
+            1.189207115002721,
+            1.241857812073484,
+            1.2968395546510096,
+            1.3542555469368927,
+            std::f64::consts::SQRT_2,
+            1.4768261459394993,
+            1.5422108254079407,
+            1.6104903319492543,
+            1.681792830507429,
+            1.7562521603732995,
+            1.8340080864093424,
+            1.9152065613971474,
+        ],
     ]);
     const LOG_E: Logarithm<Self> = Logarithm {
         lead: 1.0,
         octave: (0.6931471824645996, -1.904654299957768e-09),
-        table: Table::of([
+        table: Table::<Self, 3>::of([
             Self::RECIPROCALS,
             [
                 0.0,
@@ -207,7 +222,7 @@ impl Tables for f64 {
     const LOG_2: Logarithm<Self> = Logarithm {
         lead: std::f64::consts::LOG2_E,
         octave: (1.0, 0.0),
-        table: Table::of([
+        table: Table::<Self, 3>::of([
             Self::RECIPROCALS,
             [
                 0.0,
@@ -261,7 +276,7 @@ impl Tables for f64 {
     const LOG_10: Logarithm<Self> = Logarithm {
         lead: std::f64::consts::LOG10_E,
         octave: (0.30103015899658203, -1.6333260083603626e-07),
-        table: Table::of([
+        table: Table::<Self, 3>::of([
             Self::RECIPROCALS,
             [
                 0.0,
@@ -360,25 +375,7 @@ impl Tables for f32 {
         1.0, 0.921875, 0.875, 0.828125, 0.78125, 0.75, 0.71875, 0.6875, 0.65625, 0.625, 0.609375, 0.578125,
         0.5625, 0.546875, 0.53125, 0.5,
     ];
-    const ROOTS: Table<Self, 2> = Table::of([
-        [
-            1.0,
-            1.0442737,
-            1.0905077,
-            1.1387886,
-            1.1892071,
-            1.2418578,
-            1.2968396,
-            1.3542556,
-            std::f32::consts::SQRT_2,
-            1.4768262,
-            1.5422108,
-            1.6104903,
-            1.6817929,
-            1.7562522,
-            1.8340081,
-            1.9152066,
-        ],
+    const ROOTS: Table<Self, 2> = Table::<Self, 2>::of([
         [
             0.0,
             4.83347e-08,
@@ -397,11 +394,29 @@ impl Tables for f32 {
             -1.1239278e-08,
             9.845328e-09,
         ],
+        [
+            1.0,
+            1.0442737,
+            1.0905077,
+            1.1387886,
+            1.1892071,
+            1.2418578,
+            1.2968396,
+            1.3542556,
+            std::f32::consts::SQRT_2,
+            1.4768262,
+            1.5422108,
+            1.6104903,
+            1.6817929,
+            1.7562522,
+            1.8340081,
+            1.9152066,
+        ],
     ]);
     const LOG_E: Logarithm<Self> = Logarithm {
         lead: 1.0,
         octave: (0.69314575, 1.4286068e-06),
-        table: Table::of([
+        table: Table::<Self, 3>::of([
             Self::RECIPROCALS,
             [
                 0.0, 0.08135986, 0.13354492, 0.18859863, 0.24685669, 0.2876892, 0.3302307, 0.37469482,
@@ -431,7 +446,7 @@ impl Tables for f32 {
     const LOG_2: Logarithm<Self> = Logarithm {
         lead: std::f32::consts::LOG2_E,
         octave: (1.0, 0.0),
-        table: Table::of([
+        table: Table::<Self, 3>::of([
             Self::RECIPROCALS,
             [
                 0.0,
@@ -475,7 +490,7 @@ impl Tables for f32 {
     const LOG_10: Logarithm<Self> = Logarithm {
         lead: std::f32::consts::LOG10_E,
         octave: (0.3010254, 4.605039e-06),
-        table: Table::of([
+        table: Table::<Self, 3>::of([
             Self::RECIPROCALS,
             [
                 0.0,

@@ -102,7 +102,7 @@ fn exp<T: Tables, L: Lanes<T>>(lanes: L, base: &Exponential<T>, x: L::Vector) ->
     let r = lanes.multiply_add(n, lanes.all(-base.octave.0), x);
     let r = lanes.multiply_add(n, lanes.all(-base.octave.1), r);
     let series = polynomial(lanes, r, lanes.multiply(r, r), base.series.as_ref());
-    let [root, root_low] = lanes.entries(&T::ROOTS, w);
+    let [root_low, root] = lanes.entries(&T::ROOTS, w);
     let rest = lanes.multiply_add(root, lanes.multiply(r, series), root_low);
     lanes.scale(lanes.add(root, rest), w)
 }
