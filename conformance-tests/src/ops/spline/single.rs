@@ -1,6 +1,7 @@
 //! Data in single precision: sums are in double precision all the same.
 
-use super::{operator, pair, with_data};
+use super::project::pair;
+use super::{operator, with_data};
 use crate::testing::{Backend, Case, Check, Outcome, cases, for_all, host};
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
