@@ -92,9 +92,19 @@ fn functions_of<T: Float>() -> [Case; 3] {
     ]
 }
 
-/// Sums, products and choices on views that lie in memory in different ways.
+/// Copies, below which no operation that reads one array and makes another can be; and sums, products and choices on views
+/// that lie in memory in different ways.
 pub fn elementwise() -> Vec<Case> {
-    [elementwise_of::<f64>(), elementwise_of::<f32>()].into_iter().flatten().collect()
+    let copies = [copy_of::<f64>(), copy_of::<f32>()];
+    let operations = [elementwise_of::<f64>(), elementwise_of::<f32>()];
+    copies.into_iter().chain(operations.into_iter().flatten()).collect()
+}
+
+fn copy_of<T: Float>() -> Case {
+    Case::new(format!("copy {}", T::DTYPE), SIZE * SIZE, || {
+        let x = spread::<T>(&[SIZE, SIZE], -1.0, 1.0)?;
+        Ok(Box::new(move || x.copy().map(drop)))
+    })
 }
 
 /// Sums over either axis.

@@ -95,6 +95,9 @@ def prepare(case):
             return cholesky()
         case ["cho_solve", _, times]:
             return cho_solve(int(times.removeprefix("x ")))
+        case ["copy", dtype]:
+            x = spread((SIZE, SIZE), -1.0, 1.0, dtype)
+            return x.copy
         case ["sum", dtype, axis]:
             return sums(int(axis.removeprefix("axis ")), dtype)
         case [name, dtype, views]:
