@@ -27,7 +27,8 @@ pub(super) fn run(args: &Correct) -> Result<(), Failure> {
     }
     let bar = speak(args.speech);
     let device = device(&args.compute)?;
-    let model = Model::load(&args.model)?;
+    let images = args.average || args.add_sigma;
+    let model = if images { Model::load(&args.model) } else { Model::load_without_images(&args.model) }?;
     let frame = open_frame(&args.place)?;
     if let Some(dir) = &args.out_dir {
         make_dir(dir)?;

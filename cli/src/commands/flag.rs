@@ -29,7 +29,7 @@ pub(super) fn run(args: &Flag) -> Result<(), Failure> {
             "--out is one file, for several target pixel files; use --out-dir".into(),
         ));
     }
-    let model = Model::load(&args.model)?;
+    let model = Model::load_without_images(&args.model)?;
     let frame = open_frame(&args.place)?;
     if let Some(dir) = &args.out_dir {
         make_dir(dir)?;
@@ -110,7 +110,7 @@ fn of_pixels(device: &Device, args: &Flag) -> Result<(), Failure> {
             })
             .collect::<Result<_, _>>()?,
     };
-    let model = Model::load(&args.model)?;
+    let model = Model::load_without_images(&args.model)?;
     let flags = dispatch!(device, |xp| TargetFlags::new(xp, &model, &pixels, thresholds(args)))?;
     flags.save(&model, out, args.overwrite)?;
     let flagged: Vec<usize> = (0..pixels.len()).map(|target| flags.flagged(target)).collect();

@@ -32,7 +32,7 @@ pub(super) fn run(command: &SceneCommand) -> Result<(), Failure> {
 fn run_fit(args: &SceneFit) -> Result<(), Failure> {
     let bar = speak(args.speech);
     let device = device(&args.compute)?;
-    let model = Model::load(&args.model)?;
+    let model = Model::load_without_images(&args.model)?;
     let Target { sector, camera, ccd } = model.target;
     let filter = Filter { sector: Some(sector), camera: Some(camera), ccd: Some(ccd) };
     let files = find_ffis(&args.in_dir, &filter)?;

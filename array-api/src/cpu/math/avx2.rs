@@ -99,8 +99,8 @@ impl Lanes<f64> for V3 {
         table: &Table<f64, N>,
         [first, second]: [__m256d; 2],
     ) -> [[__m256d; 2]; N] {
-        // Lower halves: those of the first vector, and of the second, in each half of the register, from which unpacking
-        // makes numbers of the first vector, and of the second.
+        // Two indices of the first vector, and two of the second, in each half of a register. So are the halves of entries that
+        // they pick, and unpacking makes numbers of the first two, and of the others.
         let index = self.avx._mm256_shuffle_ps::<0b10_00_10_00>(pulp::cast(first), pulp::cast(second));
         let halves = |column: usize| pick(self, pulp::cast(table.halves[column]), pulp::cast(index));
         let mut entries = [[first, second]; N];

@@ -7,7 +7,7 @@ use super::tabulated::Function;
 /// Numbers for each value of the four leading bits of a fraction.
 pub type Column<T> = [T; 16];
 
-/// At most four columns that are looked up together.
+/// At most three columns that are looked up together.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
 pub struct Table<T, const COLUMNS: usize> {
