@@ -102,7 +102,10 @@ pub trait Tables: Real {
 
 macro_rules! blocks {
     ($float:ident) => {
-        fn map<F: Function>(function: F, x: &[$float], out: &mut [$float]) {
+        fn map<F: $crate::cpu::math::tabulated::Function>(function: F, x: &[$float], out: &mut [$float]) {
+            use pulp::Arch;
+
+            use $crate::cpu::math::lanes::{Kernel, One};
             match Arch::new() {
                 #[cfg(target_arch = "x86_64")]
                 Arch::V4(lanes) => pulp::Simd::vectorize(lanes, Kernel { lanes, function, x, out }),

@@ -1,9 +1,5 @@
 //! Constants in single precision.
 
-use pulp::Arch;
-
-use super::super::lanes::{Kernel, One};
-use super::super::tabulated::Function;
 use super::{Column, Exponential, Logarithm, Table, Tables};
 
 impl Tables for f32 {
