@@ -225,7 +225,7 @@ impl Creation for Cpu {
             return CpuBuffer::zeros(len);
         }
         let mut buffer = CpuBuffer::unspecified(len)?;
-        buffer.fill(value);
+        elementwise::over_output(&mut buffer, &|_, part| part.fill(value));
         Ok(buffer)
     }
 }
