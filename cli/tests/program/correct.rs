@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use assert_cmd::Command;
+use backdrop::file::{Format, Model};
 use backdrop::simulate::{Simulation, SimulationSettings};
+use backdrop::tpf::TargetPixelFile;
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty, starts_with};
 use serde_json::Value;
@@ -69,6 +71,35 @@ fn a_light_curve_is_written_beside_the_corrected_file() {
     let again = correct(dir.path(), &["a.fits", "--lightcurve"]).assert().code(1);
     again.stderr(contains("a_backdrop_lightcurve.fits: exists already"));
     assert!(!dir.path().join("a_backdrop.fits").exists());
+}
+
+/// Without these options the model is read without its images.
+#[test]
+fn the_average_frame_and_the_uncertainty_are_of_the_models_images() {
+    let dir = with_model();
+    let here = dir.path();
+    let path = here.join(MODEL);
+    let mut model = Model::load(&path).unwrap();
+    model.average_frame.fill(7.0);
+    model.save(&path, Format::Fits, true).unwrap();
+    let corrected = |name: &str, options: &[&str]| {
+        let report = json(correct(here, &["a.fits", "--out", name]).args(options), 0);
+        (TargetPixelFile::open(&here.join(name)).unwrap(), report["files"][0].clone())
+    };
+    let (plain, report) = corrected("plain.fits", &[]);
+    assert_eq!((&report["average"], &report["sigma_added"]), (&false.into(), &false.into()));
+    let (average, report) = corrected("average.fits", &["--average"]);
+    assert_eq!((&report["average"], &report["sigma_added"]), (&true.into(), &false.into()));
+    let (sigma, report) = corrected("sigma.fits", &["--add-sigma"]);
+    assert_eq!((&report["average"], &report["sigma_added"]), (&false.into(), &true.into()));
+
+    let pixels = plain.flux.iter().zip(&average.flux).filter(|(plain, _)| plain.is_finite());
+    // Fluxes of some hundreds, in single precision.
+    assert!(pixels.clone().all(|(plain, average)| (plain - average - 7.0).abs() < 1e-3));
+    assert_eq!(pixels.count(), 3 * 11 * 11);
+    let errors = || plain.flux_error.iter().zip(&sigma.flux_error);
+    assert!(errors().all(|(plain, sigma)| plain <= sigma || plain.is_nan()));
+    assert!(errors().any(|(plain, sigma)| plain < sigma));
 }
 
 #[test]
