@@ -120,6 +120,22 @@ impl<T: Element, B: Backend> Array<T, B> {
         self.backend.download(self.view())
     }
 
+    /// As [`to_vec`](Self::to_vec), for an array that is no longer needed: on the CPU without a copy, if no other array shares the
+    /// memory and the elements lie there in row-major order.
+    ///
+    /// ```
+    /// # use array_api::{Array, Cpu};
+    /// let x = Array::from_slice(&Cpu::new(), &[1.0, 2.0, 3.0])?;
+    /// assert_eq!(x.multiply_scalar(2.0)?.into_vec()?, [2.0, 4.0, 6.0]);
+    /// # Ok::<(), array_api::Error>(())
+    /// ```
+    pub fn into_vec(self) -> Result<Vec<T>> {
+        match Arc::try_unwrap(self.buffer) {
+            Ok(buffer) => self.backend.into_host(buffer, &self.layout),
+            Err(buffer) => self.backend.download(View { buffer: &*buffer, layout: &self.layout }),
+        }
+    }
+
     /// The memory of an array that is no longer needed, for the data of another
     /// ([`Array::from_vec`]), which spares the system from clearing fresh memory: `None` if another array
     /// shares it, or if it is not the host's. What is in the vector does not matter.

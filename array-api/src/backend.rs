@@ -89,6 +89,12 @@ pub trait Storage: Sized + Clone + Send + Sync + Debug + 'static {
     /// The elements of a view in row-major order.
     fn download<T: Element>(&self, x: View<'_, T, Self>) -> Result<Vec<T>>;
 
+    /// As [`download`](Self::download) of a buffer that is no longer needed: where that is the host's, the vector takes its
+    /// memory if the elements lie there in order.
+    fn into_host<T: Element>(&self, buffer: Self::Buffer<T>, layout: &Layout) -> Result<Vec<T>> {
+        self.download(View { buffer: &buffer, layout })
+    }
+
     /// The memory of a buffer that is no longer needed, if it is the host's; what is in it does not
     /// matter.
     fn reclaim<T: Element>(&self, _buffer: Self::Buffer<T>) -> Option<Vec<T>> {

@@ -28,10 +28,27 @@ impl<T: Element, B: Backend> Array<T, B> {
 
     /// A copy as an `ndarray` array.
     pub fn to_ndarray(&self) -> Result<ArrayD<T>> {
-        let data = self.to_vec()?;
-        match ArrayD::from_shape_vec(IxDyn(self.shape()), data) {
-            Ok(array) => Ok(array),
-            Err(error) => unreachable!("a download has as many elements as the shape: {error}"),
-        }
+        Ok(shaped(self.shape(), self.to_vec()?))
+    }
+
+    /// As [`to_ndarray`](Self::to_ndarray), for an array that is no longer needed: without a copy where
+    /// [`into_vec`](Self::into_vec) makes none.
+    ///
+    /// ```
+    /// # use array_api::{Array, Cpu};
+    /// let x = Array::from_slice(&Cpu::new(), &[1, 2, 3, 4])?.reshape(&[2, 2])?;
+    /// assert_eq!(x.into_ndarray()?, ndarray::arr2(&[[1, 2], [3, 4]]).into_dyn());
+    /// # Ok::<(), array_api::Error>(())
+    /// ```
+    pub fn into_ndarray(self) -> Result<ArrayD<T>> {
+        let shape = self.shape().to_vec();
+        Ok(shaped(&shape, self.into_vec()?))
+    }
+}
+
+fn shaped<T>(shape: &[usize], elements: Vec<T>) -> ArrayD<T> {
+    match ArrayD::from_shape_vec(IxDyn(shape), elements) {
+        Ok(array) => array,
+        Err(error) => unreachable!("there are as many elements as the shape has: {error}"),
     }
 }

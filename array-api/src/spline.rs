@@ -223,6 +223,55 @@ impl PiecewisePolynomials {
         &self.coefficients
     }
 
+    /// The interval that `x` belongs to.
+    ///
+    /// ```
+    /// use array_api::spline::BSplineBasis;
+    ///
+    /// let basis = BSplineBasis::clamped(&[0.0, 1.0, 2.0, 4.0], 2)?.piecewise_polynomials();
+    /// assert_eq!([-1.0, 0.5, 1.0, 3.9, 4.0, 9.0].map(|x| basis.interval(x)), [0, 0, 1, 2, 2, 2]);
+    /// # Ok::<(), array_api::Error>(())
+    /// ```
+    pub fn interval(&self, x: f64) -> usize {
+        self.breakpoints[1..self.centres.len()].partition_point(|&end| end <= x)
+    }
+
+    /// The basis on some of its intervals alone: function `i` of it is function `intervals.start + i` of the whole.
+    ///
+    /// ```
+    /// use array_api::{Array, Cpu, spline::BSplineBasis};
+    ///
+    /// let whole = BSplineBasis::clamped(&[0.0, 1.0, 2.0, 4.0], 2)?.piecewise_polynomials();
+    /// let part = whole.on_intervals(1..2)?;
+    /// assert_eq!((whole.functions(), part.functions()), (5, 3));
+    /// let x = Array::from_slice(&Cpu::new(), &[1.25])?;
+    /// let coefficients = Array::from_slice(&Cpu::new(), &[7.0, 1.0, 3.0, 2.0, 9.0])?;
+    /// let some = coefficients.slice(array_api::s![1..4])?;
+    /// let (of_whole, of_part) = (whole.at(&x)?.evaluate(&coefficients)?, part.at(&x)?.evaluate(&some)?);
+    /// assert_eq!(of_whole.to_vec()?, of_part.to_vec()?);
+    /// # Ok::<(), array_api::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if there are no such intervals, or none is asked for.
+    pub fn on_intervals(&self, intervals: Range<usize>) -> Result<Self> {
+        let all = self.centres.len();
+        if intervals.is_empty() || intervals.end > all {
+            return Err(Error::InvalidArgument {
+                operation: "PiecewisePolynomials::on_intervals",
+                reason: format!("intervals {intervals:?} of {all}"),
+            });
+        }
+        let each = self.coefficients.len() / all;
+        Ok(Self {
+            degree: self.degree,
+            functions: intervals.len() + self.degree,
+            breakpoints: self.breakpoints[intervals.start..=intervals.end].to_vec(),
+            centres: self.centres[intervals.clone()].to_vec(),
+            coefficients: self.coefficients[intervals.start * each..intervals.end * each].to_vec(),
+        })
+    }
+
     /// Prepares the basis for the points `x`, of any shape.
     ///
     /// # Errors

@@ -1,11 +1,14 @@
 //! The background model itself: `10^(A1 w1) + A2 w2`.
 
-use array_api::{Array, Backend, s};
-use ndarray::{Array2, Array3, Axis, Ix3};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
-use crate::design::{Design, DesignMatrix, into_array_error};
+use array_api::{Array, Backend, Tile, s};
+use ndarray::{Array2, Array3, Axis, Ix2, Ix3};
+
+use crate::design::{Design, DesignMatrix, TEMPORARIES, into_array_error};
 use crate::error::{Error, Result, shortened};
-use crate::file::Model;
+use crate::file::{AnyModel, Model, Rows};
 use crate::geometry::Window;
 
 /// The two design matrices of a model on one window of pixels.
@@ -29,12 +32,23 @@ impl<B: Backend> Background<B> {
     /// The background of some frames in electrons/s, of shape (frames, rows, columns), from their
     /// weights, of shapes (frames, columns of `A1`) and (frames, columns of `A2`).
     pub fn evaluate(&self, w1: &Array<f64, B>, w2: &Array<f64, B>) -> Result<Array<f64, B>> {
+        let frames = w1.shape()[0];
+        self.evaluate_tiles(frames, &self.a1.tiles(frames), |frames| {
+            Ok([w1.slice(s![frames.clone()])?, w2.slice(s![frames])?])
+        })
+    }
+
+    /// As [`evaluate`](Self::evaluate) in tiles, for which `weights` gives those of their frames.
+    fn evaluate_tiles(
+        &self,
+        frames: usize,
+        tiles: &[Tile],
+        weights: impl Fn(Range<usize>) -> array_api::Result<[Array<f64, B>; 2]> + Sync,
+    ) -> Result<Array<f64, B>> {
         let xp = self.a1.backend();
         let (rows, columns) = self.a1.window().shape();
-        let frames = w1.shape()[0];
-        let buffer = xp.map_tiles(&self.a1.tiles(frames), [frames, rows, columns], |tile| {
-            let w1 = w1.slice(s![tile.batch.clone()])?;
-            let w2 = w2.slice(s![tile.batch.clone()])?;
+        let buffer = xp.map_tiles(tiles, [frames, rows, columns], |tile| {
+            let [w1, w2] = weights(tile.batch.clone())?;
             let smooth = self.a1.dot_rows(&w1, tile.rows.clone()).map_err(into_array_error)?;
             let rest = self.a2.dot_rows(&w2, tile.rows.clone()).map_err(into_array_error)?;
             smooth.lazy().exp10().add(rest.lazy()).eval()
@@ -75,9 +89,6 @@ impl Model {
     }
 }
 
-/// Frames that single pixels are evaluated in at once.
-const FRAMES_AT_ONCE: usize = 256;
-
 impl Model {
     /// The background in electrons/s at single pixels of the CCD, science (row, column), of shape
     /// (frames, pixels); `frames` are positions in the model's list of frames. A frame that was not
@@ -91,43 +102,7 @@ impl Model {
         frames: &[usize],
         pixels: &[(usize, usize)],
     ) -> Result<Array2<f64>> {
-        self.check_frames(frames)?;
-        let (design1, design2) = self.designs()?;
-        let rows = |design: &Design| DesignMatrix::at_pixels(xp, design, self.target.ccd, pixels);
-        let (a1, a2) = (rows(&design1)?, rows(&design2)?);
-        let mut result = Array2::zeros((frames.len(), pixels.len()));
-        for (frames, mut part) in
-            frames.chunks(FRAMES_AT_ONCE).zip(result.axis_chunks_iter_mut(Axis(0), FRAMES_AT_ONCE))
-        {
-            // A column for each frame.
-            let pick = |weights: &Array2<f64>| Array::from_ndarray(xp, &weights.select(Axis(0), frames).t());
-            let mut flux = a1.matmul(&pick(&self.weights1)?)?;
-            flux.exp10_assign()?;
-            flux.add_assign(&a2.matmul(&pick(&self.weights2)?)?)?;
-            let flux = flux.matrix_transpose()?.to_vec()?;
-            part.iter_mut().zip(flux).for_each(|(to, flux)| *to = flux);
-        }
-        Ok(result)
-    }
-
-    /// Both designs.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] if one makes no sense or does not fit the weights, so that what they
-    /// ask for is in proportion to the file.
-    pub(crate) fn designs(&self) -> Result<(Design, Design)> {
-        let (design1, design2): (Design, Design) = (self.design1.parse()?, self.design2.parse()?);
-        for (name, design, weights) in [("A1", &design1, &self.weights1), ("A2", &design2, &self.weights2)] {
-            if design.columns() != weights.ncols() {
-                return Err(Error::InvalidArgument(format!(
-                    "the model has {} weights of {name} for each frame, but its design {} needs {}",
-                    weights.ncols(),
-                    shortened(&design.to_string()),
-                    design.columns()
-                )));
-            }
-        }
-        Ok((design1, design2))
+        evaluate_pixels(xp, self, frames, pixels)
     }
 
     /// Refuses frames that do not exist.
@@ -142,9 +117,109 @@ impl Model {
     }
 }
 
+/// [`Model::evaluate_pixels`] of any model.
+///
+/// # Errors
+/// As [`Model::evaluate_pixels`], and those of reading the weights.
+pub fn evaluate_pixels<B: Backend>(
+    xp: &B,
+    model: &dyn AnyModel,
+    frames: &[usize],
+    pixels: &[(usize, usize)],
+) -> Result<Array2<f64>> {
+    let head = model.without_weights();
+    head.check_frames(frames)?;
+    let (design1, design2) = designs(model)?;
+    let rows = |design: &Design| DesignMatrix::at_pixels(xp, design, head.target.ccd, pixels);
+    let (a1, a2) = (rows(&design1)?, rows(&design2)?);
+    let weights = FrameWeights::new(xp, model, frames);
+    let tiles = xp.tiles(frames.len(), 1, (pixels.len() * size_of::<f64>() + weights.bytes()) * TEMPORARIES);
+    let flux = xp.map_tiles(&tiles, [frames.len(), 1, pixels.len()], |tile| {
+        let [w1, w2] = weights.read(tile.batch.clone())?;
+        let mut flux = a1.left_matmul_transposed(&w1)?;
+        flux.exp10_assign()?;
+        flux.add_assign(&a2.left_matmul_transposed(&w2)?)?;
+        flux.expand_dims(1)
+    });
+    let flux =
+        Array::from_buffer(xp, weights.outcome(flux.map_err(Error::from))?, &[frames.len(), pixels.len()]);
+    match flux.into_ndarray()?.into_dimensionality::<Ix2>() {
+        Ok(flux) => Ok(flux),
+        Err(error) => unreachable!("a row for each frame: {error}"),
+    }
+}
+
+/// Both designs of a model.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] if one makes no sense or does not fit the weights, so that what they
+/// ask for is in proportion to the file.
+pub(crate) fn designs(model: &dyn AnyModel) -> Result<(Design, Design)> {
+    let head = model.without_weights();
+    let (design1, design2): (Design, Design) = (head.design1.parse()?, head.design2.parse()?);
+    let [weights1, weights2] = model.weights().map(|weights| weights.shape().1);
+    for (name, design, weights) in [("A1", &design1, weights1), ("A2", &design2, weights2)] {
+        if design.columns() != weights {
+            return Err(Error::InvalidArgument(format!(
+                "the model has {weights} weights of {name} for each frame, but its design {} needs {}",
+                shortened(&design.to_string()),
+                design.columns()
+            )));
+        }
+    }
+    Ok((design1, design2))
+}
+
+/// The weights of some frames of a model, which are read as tiles ask for them.
+struct FrameWeights<'a, B> {
+    xp: &'a B,
+    weights: [&'a dyn Rows; 2],
+    frames: &'a [usize],
+    failed: Mutex<Option<Error>>,
+}
+
+impl<'a, B: Backend> FrameWeights<'a, B> {
+    fn new(xp: &'a B, model: &'a dyn AnyModel, frames: &'a [usize]) -> Self {
+        Self { xp, weights: model.weights(), frames, failed: Mutex::new(None) }
+    }
+
+    /// Bytes of the weights of a frame.
+    fn bytes(&self) -> usize {
+        self.weights.iter().map(|weights| weights.shape().1 * size_of::<f64>()).sum()
+    }
+
+    /// The weights of those in some places, of shapes (frames, columns).
+    fn read(&self, places: Range<usize>) -> array_api::Result<[Array<f64, B>; 2]> {
+        let frames = &self.frames[places];
+        let read = |weights: &dyn Rows| {
+            let columns = weights.shape().1;
+            Array::written(self.xp, &[frames.len(), columns], |out| {
+                let mut rest = &mut out[..];
+                for run in frames.chunk_by(|frame, next| frame + 1 == *next) {
+                    let (out, others) = rest.split_at_mut(run.len() * columns);
+                    if let Err(error) = weights.read(run[0]..run[0] + run.len(), out) {
+                        out.fill(f64::NAN);
+                        self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    }
+                    rest = others;
+                }
+            })
+        };
+        Ok([read(self.weights[0])?, read(self.weights[1])?])
+    }
+
+    /// What was made of the weights, if all could be read.
+    fn outcome<T>(self, made: Result<T>) -> Result<T> {
+        match self.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => made,
+        }
+    }
+}
+
 /// A model on a window of pixels, to be evaluated for one frame after another.
 pub struct Evaluator<'a, B: Backend> {
-    model: &'a Model,
+    model: &'a dyn AnyModel,
     background: Background<B>,
     backend: B,
 }
@@ -154,9 +229,10 @@ impl<'a, B: Backend> Evaluator<'a, B> {
     ///
     /// # Errors
     /// As [`Model::evaluate`].
-    pub fn new(xp: &B, model: &'a Model, rows: &[usize], columns: &[usize]) -> Result<Self> {
-        let (design1, design2) = model.designs()?;
-        let window = Window::new(model.target.ccd, rows.to_vec(), columns.to_vec())?;
+    pub fn new(xp: &B, model: &'a dyn AnyModel, rows: &[usize], columns: &[usize]) -> Result<Self> {
+        let (design1, design2) = designs(model)?;
+        let ccd = model.without_weights().target.ccd;
+        let window = Window::new(ccd, rows.to_vec(), columns.to_vec())?;
         let background = Background::new(xp, &design1, &design2, &window)?;
         Ok(Self { model, background, backend: xp.clone() })
     }
@@ -164,9 +240,9 @@ impl<'a, B: Backend> Evaluator<'a, B> {
     /// The background of some frames, of shape (frames, rows, columns), in electrons/s.
     ///
     /// # Errors
-    /// As [`Model::evaluate`].
+    /// As [`Model::evaluate`], and those of reading the weights.
     pub fn evaluate(&self, frames: &[usize]) -> Result<Array3<f64>> {
-        match self.evaluate_on_backend(frames)?.to_ndarray()?.into_dimensionality::<Ix3>() {
+        match self.evaluate_on_backend(frames)?.into_ndarray()?.into_dimensionality::<Ix3>() {
             Ok(flux) => Ok(flux),
             Err(error) => unreachable!("images of some frames have three axes: {error}"),
         }
@@ -174,17 +250,18 @@ impl<'a, B: Backend> Evaluator<'a, B> {
 
     /// As [`evaluate`](Self::evaluate), where the backend has it.
     pub(crate) fn evaluate_on_backend(&self, frames: &[usize]) -> Result<Array<f64, B>> {
-        self.model.check_frames(frames)?;
-        let pick = |weights: &Array2<f64>| {
-            let mut rows = Vec::with_capacity(frames.len() * weights.ncols());
-            for &frame in frames {
-                match weights.row(frame).as_slice() {
-                    Some(row) => rows.extend_from_slice(row),
-                    None => rows.extend(weights.row(frame)),
-                }
-            }
-            Array::from_vec(&self.backend, rows, &[frames.len(), weights.ncols()])
-        };
-        self.background.evaluate(&pick(&self.model.weights1)?, &pick(&self.model.weights2)?)
+        self.model.without_weights().check_frames(frames)?;
+        let weights = FrameWeights::new(&self.backend, self.model, frames);
+        let (rows, columns) = self.background.a1.window().shape();
+        let row_bytes = columns * size_of::<f64>() + weights.bytes() / rows.max(1);
+        let tiles = self.backend.tiles(frames.len(), rows, row_bytes * TEMPORARIES);
+        // Parts of an image share its weights.
+        if tiles.iter().all(|tile| tile.rows == (0..rows)) {
+            let flux = self.background.evaluate_tiles(frames.len(), &tiles, |frames| weights.read(frames));
+            return weights.outcome(flux);
+        }
+        let read = weights.read(0..frames.len());
+        let [w1, w2] = weights.outcome(read.map_err(Error::from))?;
+        self.background.evaluate(&w1, &w2)
     }
 }

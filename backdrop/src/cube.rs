@@ -16,6 +16,9 @@ use crate::output::WholeFile;
 const CARD: usize = 80;
 const TEXT: usize = 66;
 
+/// Pixels that are written at once: their bytes stay in the cache.
+const PART: usize = 1 << 13;
+
 /// A number that a FITS image can hold.
 pub trait Pixel: Copy {
     /// The value of `BITPIX`.
@@ -37,7 +40,7 @@ impl Pixel for f32 {
     const BITPIX: i32 = -32;
 
     fn append_to(self, bytes: &mut Vec<u8>) {
-        bytes.extend(self.to_be_bytes());
+        bytes.extend_from_slice(&self.to_be_bytes());
     }
 }
 
@@ -45,7 +48,7 @@ impl Pixel for f64 {
     const BITPIX: i32 = -64;
 
     fn append_to(self, bytes: &mut Vec<u8>) {
-        bytes.extend(self.to_be_bytes());
+        bytes.extend_from_slice(&self.to_be_bytes());
     }
 }
 
@@ -168,11 +171,13 @@ impl<T: Pixel> CubeWriter<T> {
         self.missing = self.missing.checked_sub(pixels.len()).ok_or_else(|| {
             Error::InvalidArgument(format!("{}: more pixels than its shape", self.file.path().display()))
         })?;
-        let mut bytes = Vec::with_capacity(size_of_val(pixels));
-        for pixel in pixels {
-            pixel.append_to(&mut bytes);
+        let mut bytes = Vec::new();
+        for part in pixels.chunks(PART) {
+            bytes.clear();
+            part.iter().for_each(|pixel| pixel.append_to(&mut bytes));
+            self.write_bytes(&bytes)?;
         }
-        self.write_bytes(&bytes)
+        Ok(())
     }
 
     /// Completes the file and gives it its name.

@@ -18,8 +18,9 @@ use std::path::Path;
 use array_api::Backend;
 use ndarray::{Array2, Axis};
 
+use crate::background::evaluate_pixels;
 use crate::error::{Error, Result, quoted};
-use crate::file::Model;
+use crate::file::{AnyModel, Model};
 use crate::fits::{Column, Values, Writer};
 use crate::geometry::CCD_SIZE;
 use crate::output::write_whole;
@@ -111,16 +112,17 @@ impl TargetFlags {
     /// Flags the frames of a model for each of some pixels.
     ///
     /// # Errors
-    /// As [`Model::evaluate_pixels`].
+    /// As [`evaluate_pixels`].
     pub fn new<B: Backend>(
         xp: &B,
-        model: &Model,
+        model: &dyn AnyModel,
         pixels: &[(usize, usize)],
         thresholds: Thresholds,
     ) -> Result<Self> {
-        let frames: Vec<usize> = (0..model.tstart.len()).collect();
-        let background = model.evaluate_pixels(xp, &frames, pixels)?;
-        let times = model.middles();
+        let head = model.without_weights();
+        let frames: Vec<usize> = (0..head.tstart.len()).collect();
+        let background = evaluate_pixels(xp, model, &frames, pixels)?;
+        let times = head.middles();
         let mut flags = Array2::zeros(background.raw_dim());
         for (mut flags, background) in flags.axis_iter_mut(Axis(1)).zip(background.axis_iter(Axis(1))) {
             let of_target = thresholds.flags(&times, &background.to_vec());

@@ -24,9 +24,10 @@
 use array_api::{Array, Backend};
 use ndarray::{Array2, Array3, Axis};
 
+use crate::background::designs;
 use crate::design::{Design, DesignMatrix};
 use crate::error::{Error, Result};
-use crate::file::Model;
+use crate::file::{AnyModel, Model};
 use crate::geometry::Window;
 use crate::mask::{Masks, weights};
 use crate::normal::NormalEquations;
@@ -72,7 +73,9 @@ impl<'a, B: Backend> Uncertainty<'a, B> {
     /// # Errors
     /// [`Error::InvalidArgument`] if the model does not know the scatter of its frames or its designs
     /// make no sense or do not fit the weights, [`Error::NotPositiveDefinite`].
-    pub fn new(xp: &B, model: &'a Model) -> Result<Self> {
+    pub fn new(xp: &B, model: &'a dyn AnyModel) -> Result<Self> {
+        let (_, design) = designs(model)?;
+        let model = model.without_weights();
         let mut known: Vec<f64> =
             model.scatter.iter().copied().filter(|scatter| scatter.is_finite()).collect();
         let Some(middle) = median(&mut known) else {
@@ -82,7 +85,6 @@ impl<'a, B: Backend> Uncertainty<'a, B> {
                     .into(),
             ));
         };
-        let (_, design) = model.designs()?;
         let (rows, columns) = model.shape;
         let window = Window::new(model.target.ccd, (0..rows).collect(), (0..columns).collect())?;
         let matrix = DesignMatrix::new(xp, &design, &window)?;

@@ -120,6 +120,17 @@ impl Storage for Cpu {
         Ok(contiguous(x).into_owned())
     }
 
+    fn into_host<T: Element>(&self, buffer: CpuBuffer<T>, layout: &Layout) -> Result<Vec<T>> {
+        match layout.contiguous_range() {
+            Some(range) if range.start == 0 => {
+                let mut elements = buffer.into_vec();
+                elements.truncate(range.end);
+                Ok(elements)
+            }
+            _ => self.download(View { buffer: &buffer, layout }),
+        }
+    }
+
     fn reclaim<T: Element>(&self, buffer: CpuBuffer<T>) -> Option<Vec<T>> {
         Some(buffer.into_vec())
     }

@@ -100,6 +100,32 @@ fn add_columns<T: Float, const COLUMNS: usize>(
     COLUMNS
 }
 
+/// Products of a matrix with vectors of which each lies in a row of its own, `stride` numbers apart: columns of `out` that
+/// are `n` apart.
+struct RowsTimesVectors<'a, T: Float> {
+    a: &'a CsrView<'a, T, Cpu>,
+    x: &'a [T],
+    stride: usize,
+    n: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Float> RowsTimesVectors<'_, T> {
+    fn run(self) {
+        let Self { a, x, stride, n, out } = self;
+        for column in 0..n {
+            let x = &x[column * stride..][..a.columns];
+            for (r, out) in out.chunks_exact_mut(n).enumerate() {
+                let (indices, values) = row(a, r);
+                out[column] = indices
+                    .iter()
+                    .zip(values)
+                    .fold(T::ZERO, |sum, (&index, &value)| sum + value * x[index as usize]);
+            }
+        }
+    }
+}
+
 /// Adds `a^T x` to `out` for each matrix `x`, which have `n` columns.
 struct Transposed<'a, T: Float> {
     a: &'a CsrView<'a, T, Cpu>,
@@ -291,11 +317,21 @@ impl Sparse for Cpu {
     fn csr_matmul<T: Float>(&self, a: CsrView<'_, T, Self>, x: View<'_, T, Self>) -> Result<CpuBuffer<T>> {
         let (batch, n) = (x.layout.shape()[0], x.layout.shape()[2]);
         let rows = a.rows.len();
-        let x = contiguous(x);
         let mut out = CpuBuffer::zeros(batch * rows * n)?;
         if n == 0 || rows == 0 {
             return Ok(out);
         }
+        let [_, row_stride, stride] = [x.layout.strides()[0], x.layout.strides()[1], x.layout.strides()[2]];
+        if row_stride == 1 && stride > 1 && entries(&a) < a.columns {
+            // `y a^T` written as `a y^T`, with few of the numbers in `y`: these alone are read.
+            for (entry, out) in out.chunks_mut(rows * n).enumerate() {
+                let start = x.layout.offset() as isize + entry as isize * x.layout.strides()[0];
+                let x = &x.buffer[start as usize..];
+                RowsTimesVectors { a: &a, x, stride: stride as usize, n, out }.run();
+            }
+            return Ok(out);
+        }
+        let x = contiguous(x);
         let work = |first: usize, out: &mut [T]| {
             dispatch_streaming(Rows { a: &a, x: &x, n, first, out });
         };

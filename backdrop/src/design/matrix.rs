@@ -55,7 +55,7 @@ pub struct DesignMatrix<B: Backend> {
 }
 
 /// Temporary images that a pipeline holds for each of its rows, which a tile must fit.
-const TEMPORARIES: usize = 5;
+pub(crate) const TEMPORARIES: usize = 5;
 
 impl<B: Backend> DesignMatrix<B> {
     /// Sets up the blocks of a design on a window.

@@ -15,7 +15,7 @@ mod text;
 use std::ops::Add;
 
 pub use matrix::DesignMatrix;
-pub(crate) use matrix::into_array_error;
+pub(crate) use matrix::{TEMPORARIES, into_array_error};
 pub(crate) use smooth::SmoothSums;
 
 use crate::straps;

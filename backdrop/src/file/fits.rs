@@ -26,6 +26,7 @@ use std::path::Path;
 use array_api::{Element, host};
 use ndarray::Array2;
 
+use super::stored::Weights;
 use super::{Model, Rows, not_a_model};
 use crate::cube::Card;
 use crate::design::Preset;
@@ -187,8 +188,12 @@ fn write_pixels(file: &mut Writer, name: &str, pixels: &[(u32, u32)]) -> Result<
 }
 
 /// Reads the file at `path`, whose parts may still contradict one another, without or with the average
-/// frame and the masks.
-pub(super) fn read(path: &Path, images: bool) -> Result<Model> {
+/// frame and the masks: the model without its weights, and these by `weights` from their HDUs.
+pub(super) fn read<W: Rows>(
+    path: &Path,
+    images: bool,
+    weights: impl Fn(&mut Reader, usize) -> Result<W>,
+) -> Result<(Model, [W; 2])> {
     let mut file = Reader::open(path)?;
     let hdus = file.hdus();
     // By name: those that every model has come first and in order.
@@ -216,8 +221,7 @@ pub(super) fn read(path: &Path, images: bool) -> Result<Model> {
     let quality: Vec<f64> = file.numbers("quality")?;
     let quality = quality.into_iter().map(whole_number).collect::<Option<_>>();
     let quality = quality.ok_or_else(|| not_a_model(path, "quality holds no bit flags"))?;
-    let weights1 = read_image(&mut file, 2)?;
-    let weights2 = read_image(&mut file, 3)?;
+    let weights = [weights(&mut file, 2)?, weights(&mut file, 3)?];
     let jitter = read_image(&mut file, 4)?;
     let background = read_image(&mut file, 5)?;
     let (shape, average_frame) = if images {
@@ -271,11 +275,13 @@ pub(super) fn read(path: &Path, images: bool) -> Result<Model> {
         (Some(preset), Some(design1), Some(design2), Some(nknots)) => {
             Designs { preset, design1, design2, nknots }
         }
-        (None, None, None, None) => Designs::standard(weights1.ncols(), weights2.ncols(), strap_npoly)
-            .map_err(|reason| not_a_model(path, reason))?,
+        (None, None, None, None) => {
+            let [columns1, columns2] = weights.each_ref().map(|weights| weights.shape().1);
+            Designs::standard(columns1, columns2, strap_npoly).map_err(|reason| not_a_model(path, reason))?
+        }
         _ => return Err(not_a_model(path, "it has only some of PRESET, DESIGN1, DESIGN2, NKNOTS")),
     };
-    Ok(Model {
+    let model = Model {
         target: Target {
             sector: file.require("SECTOR")?,
             camera: file.require("CAMERA")?,
@@ -295,8 +301,8 @@ pub(super) fn read(path: &Path, images: bool) -> Result<Model> {
         tstart,
         tstop,
         quality,
-        weights1,
-        weights2,
+        weights1: Array2::default((0, 0)),
+        weights2: Array2::default((0, 0)),
         jitter,
         background,
         average_frame,
@@ -307,7 +313,8 @@ pub(super) fn read(path: &Path, images: bool) -> Result<Model> {
         input_files,
         star_mask: masks.mapv(|bits| bits & STAR == 0),
         saturation_mask: masks.mapv(|bits| bits & SATURATED == 0),
-    })
+    };
+    Ok((model, weights))
 }
 
 /// What the weights are weights of.
@@ -342,8 +349,18 @@ impl Designs {
     }
 }
 
+/// The weights in an HDU, (frames, columns): in the file, if they stand there as they are.
+pub(super) fn stored_weights(file: &mut Reader, hdu: usize) -> Result<Weights> {
+    file.select(hdu)?;
+    let shape = image_shape(file, hdu)?;
+    match file.intact_in_file::<f64>(shape.0 * shape.1)? {
+        Some(numbers) => Ok(Weights::InFile { shape, numbers }),
+        None => Ok(Weights::InMemory(read_image(file, hdu)?)),
+    }
+}
+
 /// The image in an HDU, (rows, columns).
-fn read_image<T: Number + Element>(file: &mut Reader, hdu: usize) -> Result<Array2<T>> {
+pub(super) fn read_image<T: Number + Element>(file: &mut Reader, hdu: usize) -> Result<Array2<T>> {
     file.select(hdu)?;
     let shape = image_shape(file, hdu)?;
     // All of the pixels are in the file, so that there are not too many for memory.

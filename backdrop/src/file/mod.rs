@@ -11,6 +11,7 @@
 pub mod fits;
 pub mod npz;
 mod rows;
+mod stored;
 
 #[cfg(test)]
 mod tests;
@@ -20,9 +21,11 @@ use std::path::{Path, PathBuf};
 use ndarray::Array2;
 
 pub(crate) use rows::Rows;
+pub(crate) use stored::fitted_frames;
+pub use stored::{AnyModel, StoredModel};
 
 use crate::error::{Error, Result, quoted};
-use crate::fits::{Kind, LONGEST_TEXT, encode};
+use crate::fits::{Kind, LONGEST_TEXT, Reader, encode};
 use crate::geometry::CCD_SIZE;
 use crate::output::WholeFile;
 use crate::quality::UNREADABLE;
@@ -231,34 +234,31 @@ impl Model {
     /// [`Error::NotAModel`] if it holds something else or its parts contradict one
     /// another.
     pub fn load(path: &Path) -> Result<Self> {
-        let model = Self::load_with(path, true)?;
-        model.check_images().map_err(|reason| not_a_model(path, reason))?;
-        Ok(model)
+        let (model, [weights1, weights2]) = Self::read(path, true, fits::read_image, |weights| weights)?;
+        Ok(Self { weights1, weights2, ..model })
     }
 
-    /// Reads all but the images in the file at `path`, which evaluating does not need: `average_frame`,
-    /// `star_mask` and `saturation_mask` have no pixels then, and the model cannot be saved.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load).
-    pub fn load_without_images(path: &Path) -> Result<Self> {
-        let mut model = Self::load_with(path, false)?;
-        model.average_frame = Array2::default((0, 0));
-        (model.star_mask, model.saturation_mask) = (Array2::default((0, 0)), Array2::default((0, 0)));
-        Ok(model)
-    }
-
-    /// Reads a model; an npz file is read as a whole in either case.
-    fn load_with(path: &Path, images: bool) -> Result<Self> {
-        let model = match Kind::of(path)?.0 {
-            Kind::Fits => fits::read(path, images)?,
-            Kind::Zip => npz::read(path)?,
+    /// Reads a model whose weights are no part of it, and these, by `in_fits` from an HDU of a FITS file. An npz file is read
+    /// as a whole, with the images or without, and `in_memory` takes its weights.
+    fn read<W: Rows>(
+        path: &Path,
+        images: bool,
+        in_fits: impl Fn(&mut Reader, usize) -> Result<W>,
+        in_memory: impl Fn(Array2<f64>) -> W,
+    ) -> Result<(Self, [W; 2])> {
+        let (model, weights) = match Kind::of(path)?.0 {
+            Kind::Fits => fits::read(path, images, in_fits)?,
+            Kind::Zip => {
+                let (model, weights) = npz::read(path)?;
+                (model, weights.map(in_memory))
+            }
             Kind::Gzip => return Err(not_a_model(path, "it is compressed by gzip; unpack it")),
             Kind::Other => return Err(not_a_model(path, "neither FITS nor npz")),
         };
-        let rows = [model.weights1.nrows(), model.weights2.nrows()];
-        model.check(rows).map_err(|reason| not_a_model(path, reason))?;
-        Ok(model)
+        let rows = weights.each_ref().map(|weights| weights.shape().0);
+        let checked = model.check(rows).and_then(|()| if images { model.check_images() } else { Ok(()) });
+        checked.map_err(|reason| not_a_model(path, reason))?;
+        Ok((model, weights))
     }
 
     /// The middle of each exposure, in BTJD days.

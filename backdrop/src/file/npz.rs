@@ -169,16 +169,15 @@ fn positions(pixels: &[(u32, u32)]) -> Array2<u32> {
     )
 }
 
-/// Reads the file at `path`, whose parts may still contradict one another.
-pub(super) fn read(path: &Path) -> Result<Model> {
+/// Reads the file at `path`, whose parts may still contradict one another: the model without its weights, and these.
+pub(super) fn read(path: &Path) -> Result<(Model, [Array2<f64>; 2])> {
     let mut file = Archive::open(path)?;
-    let weights1 = file.either("weights_basic", "arr_0")?;
-    let weights2 = file.either("weights_full", "arr_1")?;
+    let weights = [file.either("weights_basic", "arr_0")?, file.either("weights_full", "arr_1")?];
     let metadata: Array1<u8> = file.array::<_, Ix1>("metadata")?;
     let metadata: Metadata = serde_json::from_slice(&metadata.to_vec())
         .map_err(|error| not_a_model(path, format!("its metadata cannot be read: {}", brief(&error))))?;
     let average_frame: Array2<f64> = file.array::<_, Ix2>("average_frame")?;
-    Ok(Model {
+    let model = Model {
         target: Target { sector: metadata.sector, camera: metadata.camera, ccd: metadata.ccd },
         shape: average_frame.dim(),
         preset: metadata.preset,
@@ -194,8 +193,8 @@ pub(super) fn read(path: &Path) -> Result<Model> {
         tstart: file.array::<_, Ix1>("tstart")?.to_vec(),
         tstop: file.array::<_, Ix1>("tstop")?.to_vec(),
         quality: file.array::<_, Ix1>("quality")?.to_vec(),
-        weights1,
-        weights2,
+        weights1: Array2::default((0, 0)),
+        weights2: Array2::default((0, 0)),
         jitter: file.array::<_, Ix2>("jitter")?,
         background: file.array::<_, Ix2>("background")?,
         average_frame,
@@ -206,7 +205,8 @@ pub(super) fn read(path: &Path) -> Result<Model> {
         input_files: metadata.input_files,
         star_mask: file.array::<_, Ix2>("star_mask")?,
         saturation_mask: file.array::<_, Ix2>("saturation_mask")?,
-    })
+    };
+    Ok((model, weights))
 }
 
 /// An npz file that is open for reading.

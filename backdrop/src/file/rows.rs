@@ -10,7 +10,7 @@ use crate::error::Result;
 const PART: usize = 1 << 17;
 
 /// A table of numbers, of which some rows at a time are read.
-pub(crate) trait Rows {
+pub trait Rows: Sync {
     /// (rows, columns).
     fn shape(&self) -> (usize, usize);
 
@@ -44,7 +44,11 @@ impl Rows for Array2<f64> {
     }
 
     fn read(&self, rows: Range<usize>, out: &mut [f64]) -> Result<()> {
-        out.iter_mut().zip(self.slice(s![rows, ..])).for_each(|(out, &number)| *out = number);
+        let rows = self.slice(s![rows, ..]);
+        match rows.as_slice() {
+            Some(rows) => out.copy_from_slice(rows),
+            None => out.iter_mut().zip(rows).for_each(|(out, &number)| *out = number),
+        }
         Ok(())
     }
 }

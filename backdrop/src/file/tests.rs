@@ -1,4 +1,5 @@
 mod refused;
+mod stored;
 
 use std::path::{Path, PathBuf};
 

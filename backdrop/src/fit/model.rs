@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::spool::FrameRows;
 use crate::error::Result;
-use crate::file::{Format, Model, Rows};
+use crate::file::{AnyModel, Format, Model, Rows};
 
 /// A model as a fit leaves it. Its weights, which are nearly all of it, are in a temporary file if
 /// they are many, so that the models of long sectors need no more memory than those of short ones.
@@ -21,19 +21,12 @@ impl FittedModel {
         Self { model, weights }
     }
 
-    /// The model without its weights: both arrays of them have no columns.
-    #[must_use]
-    pub fn without_weights(&self) -> &Model {
-        &self.model
-    }
-
     /// Writes the model to `path`, which appears whole or not at all.
     ///
     /// # Errors
     /// As [`Model::save`], and [`Error::Io`](crate::error::Error::Io) if the temporary file cannot be read.
     pub fn save(&self, path: &Path, format: Format, overwrite: bool) -> Result<()> {
-        let [weights1, weights2] = &self.weights;
-        self.model.save_with([weights1 as &dyn Rows, weights2], path, format, overwrite)
+        self.model.save_with(self.weights(), path, format, overwrite)
     }
 
     /// The whole model, in memory.
@@ -45,5 +38,15 @@ impl FittedModel {
         model.weights1 = weights1.to_array()?;
         model.weights2 = weights2.to_array()?;
         Ok(model)
+    }
+}
+
+impl AnyModel for FittedModel {
+    fn without_weights(&self) -> &Model {
+        &self.model
+    }
+
+    fn weights(&self) -> [&dyn Rows; 2] {
+        self.weights.each_ref().map(|weights| weights as &dyn Rows)
     }
 }

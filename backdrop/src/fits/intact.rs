@@ -1,6 +1,7 @@
 //! Data of HDUs, checked against their sums.
 
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 
 use fitsio::sys;
 use rayon::prelude::*;
@@ -39,6 +40,53 @@ impl Bytes<'_> {
         }
         Ok(sum)
     }
+
+    /// The same by all threads.
+    fn sum_in_parallel(&self, start: u64, end: u64) -> std::io::Result<Checksum> {
+        /// Bytes that one thread reads one after another.
+        const SHARE: u64 = 16 * PART as u64;
+        let shares = (0..end.saturating_sub(start).div_ceil(SHARE)).into_par_iter().map(|share| {
+            let start = start + share * SHARE;
+            self.sum(start, end.min(start + SHARE))
+        });
+        shares.try_reduce(Checksum::default, |mut sum, other| {
+            sum.join(other);
+            Ok(sum)
+        })
+    }
+
+    /// Reads numbers that stand there as they are, from `begin` on, and shows `see` what stands there.
+    fn numbers<T: Number>(&self, begin: u64, out: &mut [T], see: impl FnOnce(&[u8])) -> std::io::Result<()> {
+        let stored: &mut [u8] = bytemuck::cast_slice_mut(out);
+        self.read(begin, stored)?;
+        see(stored);
+        out.iter_mut().for_each(|value| *value = value.in_native_order());
+        Ok(())
+    }
+}
+
+/// Pixels of an image that stay in their file, in which they stand as they are.
+#[derive(Debug)]
+pub(crate) struct InFile {
+    path: PathBuf,
+    bytes: Bytes<'static>,
+    /// Where they begin.
+    start: u64,
+}
+
+impl InFile {
+    /// Reads pixels, of the type that the file has, from pixel `first` on in storage order.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn read<T: Number>(&self, first: usize, out: &mut [T]) -> Result<()> {
+        let mut begin = self.start + (first * size_of::<T>()) as u64;
+        for part in out.chunks_mut(PART / size_of::<T>()) {
+            self.bytes.numbers(begin, part, |_| ()).map_err(Error::io(&self.path))?;
+            begin += size_of_val(part) as u64;
+        }
+        Ok(())
+    }
 }
 
 impl Reader<'_> {
@@ -61,20 +109,15 @@ impl Reader<'_> {
     /// # Errors
     /// Those of both.
     pub fn intact_pixels<T: Number>(&mut self, out: &mut [T]) -> Result<()> {
-        let plain = self.image()?.map(|image| self.plain_at::<T>(&image)).transpose()?.flatten();
-        let end = plain.and_then(|start| start.checked_add(size_of_val(out) as u64));
-        let (Some(start), Some(end)) = (plain, end.filter(|end| *end <= self.end())) else {
+        let Some((start, end)) = self.plain::<T>(out.len())? else {
             self.check_sum()?;
             return self.pixels(0, None, out);
         };
         let bytes = &self.bytes;
         let part = |(number, part): (usize, &mut [T])| {
-            let stored: &mut [u8] = bytemuck::cast_slice_mut(part);
             let begin = start + (number * PART) as u64;
-            bytes.read(begin, stored)?;
             let mut sum = Checksum::default();
-            sum.add(begin, stored);
-            part.iter_mut().for_each(|value| *value = value.in_native_order());
+            bytes.numbers(begin, part, |stored| sum.add(begin, stored))?;
             Ok(sum)
         };
         let parts = out.par_chunks_mut(PART / size_of::<T>()).enumerate().map(part);
@@ -84,6 +127,33 @@ impl Reader<'_> {
         let mut sum = self.bytes.sum(end, self.end()).map_err(Error::io(self.path()))?;
         sums.into_iter().for_each(|part| sum.join(part));
         self.compare(&expected, sum)
+    }
+
+    /// All pixels of the current HDU's image, `count` of them, to be read later, if the file stores the type `T`. They are
+    /// checked now, as [`check_sum`](Self::check_sum) does, by all threads.
+    ///
+    /// # Errors
+    /// As [`check_sum`](Self::check_sum).
+    pub fn intact_in_file<T: Number>(&mut self, count: usize) -> Result<Option<InFile>> {
+        let (Some((start, _)), Bytes::InFile(file)) = (self.plain::<T>(count)?, &self.bytes) else {
+            return Ok(None);
+        };
+        let path = self.path().to_owned();
+        let bytes = Bytes::InFile(file.try_clone().map_err(Error::io(&path))?);
+        if let Some(expected) = self.data_sum() {
+            let sum = self.bytes.sum_in_parallel(self.data_start()?, self.end()).map_err(Error::io(&path))?;
+            self.compare(&expected, sum)?;
+        }
+        Ok(Some(InFile { path, bytes, start }))
+    }
+
+    /// Where `count` pixels of the current HDU's image begin and end, if they are numbers of type `T` that stand
+    /// there as they are.
+    fn plain<T: Number>(&self, count: usize) -> Result<Option<(u64, u64)>> {
+        let Some(image) = self.image()? else { return Ok(None) };
+        let Some(start) = self.plain_at::<T>(&image)? else { return Ok(None) };
+        let end = (count as u64).checked_mul(size_of::<T>() as u64).and_then(|size| start.checked_add(size));
+        Ok(end.filter(|end| *end <= self.end()).map(|end| (start, end)))
     }
 
     /// Checks the current HDU against its `DATASUM` and `CHECKSUM`, as far as it has them.

@@ -46,6 +46,7 @@ use crate::error::{Error, Result};
 #[cfg(test)]
 pub(crate) use checksum::Checksum;
 pub(crate) use image::{ImageHdu, write_at};
+pub(crate) use intact::InFile;
 pub(crate) use read::{Image, LONGEST_TEXT, Reader};
 pub(crate) use text::{decode, encode};
 pub(crate) use write::{Column, Values, Writer};

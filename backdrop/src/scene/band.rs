@@ -11,7 +11,7 @@ use super::fit::{BLOCK, OrbitFit};
 use super::{BAD, BESIDE_BAD, UNFITTED};
 use crate::background::Evaluator;
 use crate::error::{Error, Result};
-use crate::file::Model;
+use crate::file::AnyModel;
 use crate::mask::grown;
 use crate::progress::Progress;
 use crate::source::FrameSource;
@@ -48,7 +48,7 @@ struct Series<B: Backend> {
 pub(super) struct Orbit<'a, B: Backend> {
     backend: B,
     source: &'a dyn FrameSource,
-    model: &'a Model,
+    model: &'a dyn AnyModel,
     cadences: &'a [Cadence],
     fit: OrbitFit<B>,
     /// [`BAD`] and [`UNFITTED`] pixels.
@@ -61,7 +61,7 @@ impl<'a, B: Backend> Orbit<'a, B> {
     pub(super) fn new(
         xp: &B,
         source: &'a dyn FrameSource,
-        model: &'a Model,
+        model: &'a dyn AnyModel,
         cadences: &'a [Cadence],
         fit: OrbitFit<B>,
     ) -> Self {

@@ -1,7 +1,9 @@
 //! Which frames make up which orbit.
 
+use ndarray::Array2;
+
 use crate::error::{Error, Result};
-use crate::file::Model;
+use crate::file::{AnyModel, fitted_frames};
 use crate::source::FrameSource;
 
 /// The least gap between two frames, in days, that ends an orbit. The data come down to Earth
@@ -39,7 +41,9 @@ impl Cadences {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if the model lacks a frame of the source, or if no frame is left.
-    pub(super) fn new(model: &Model, source: &dyn FrameSource) -> Result<Self> {
+    pub(super) fn new(model: &dyn AnyModel, source: &dyn FrameSource) -> Result<Self> {
+        let weighted = fitted_frames(model)?;
+        let model = model.without_weights();
         let mut found = Vec::new();
         // Frames that could not be read may have no times.
         let known: Vec<usize> = (0..model.tstart.len()).filter(|&i| model.tstart[i].is_finite()).collect();
@@ -53,9 +57,8 @@ impl Cadences {
         let missing = model.tstart.len().saturating_sub(found.len());
         let all = found.len();
         found.retain(|cadence| {
-            [&model.weights1, &model.weights2, &model.jitter, &model.background]
-                .into_iter()
-                .all(|matrix| matrix.row(cadence.model).iter().all(|value| value.is_finite()))
+            let has = |matrix: &Array2<f64>| matrix.row(cadence.model).iter().all(|value| value.is_finite());
+            weighted[cadence.model] && has(&model.jitter) && has(&model.background)
         });
         let unfitted = all - found.len();
         if found.is_empty() {

@@ -48,7 +48,7 @@ use array_api::Backend;
 use ndarray::{Array2, Axis};
 
 use crate::error::{Error, Result};
-use crate::file::Model;
+use crate::file::{AnyModel, Model};
 use crate::progress::Progress;
 use crate::source::FrameSource;
 
@@ -147,7 +147,7 @@ pub struct SceneReport {
 pub fn fit<B: Backend>(
     xp: &B,
     source: &dyn FrameSource,
-    model: &Model,
+    model: &dyn AnyModel,
     options: &SceneOptions,
     path: &Path,
     overwrite: bool,
@@ -155,11 +155,12 @@ pub fn fit<B: Backend>(
 ) -> Result<SceneReport> {
     let start = Instant::now();
     check(options)?;
-    model.check_target(source.target())?;
+    let head = model.without_weights();
+    head.check_target(source.target())?;
     Model::check_output(path, overwrite)?;
     let cadences = Cadences::new(model, source)?;
-    design::check_components(model, cadences.orbits.iter().map(Vec::len).sum())?;
-    let scene = unfilled(xp, source, model, options, &cadences)?;
+    design::check_components(head, cadences.orbits.iter().map(Vec::len).sum())?;
+    let scene = unfilled(xp, source, head, options, &cadences)?;
     let mut file = SceneWriter::create(&scene, path, overwrite)?;
     let mut report = SceneReport {
         components: scene.terms.len(),

@@ -8,7 +8,7 @@ use ndarray::{Array3, Axis, s};
 use super::TargetPixelFile;
 use crate::background::Evaluator;
 use crate::error::{Error, Result, shortened};
-use crate::file::Model;
+use crate::file::{AnyModel, fitted_frames};
 
 /// Bytes of background that are evaluated at once.
 const BATCH_BYTES: usize = 64 << 20;
@@ -82,16 +82,17 @@ pub struct Corrected {
 /// # Errors
 /// [`Error::WrongTarget`] if the file is of another sector, camera or CCD than the model;
 /// [`Error::InvalidArgument`] if a model was subtracted from it already, its flux is none a second,
-/// it does not say where its pixels are, none of them is within the part of the CCD that was fitted, no cadence belongs to a frame of the model, or the model
-/// has no average frame to subtract; as [`Model::evaluate`], and as `sigma`.
+/// it does not say where its pixels are, none of them is within the part of the CCD that was fitted, no cadence belongs to a frame
+/// of the model, or the model has no average frame to subtract; as [`Evaluator::evaluate`], and as `sigma`.
 pub fn correct<B: Backend>(
     xp: &B,
     tpf: &TargetPixelFile,
-    model: &Model,
+    model: &dyn AnyModel,
     options: CorrectOptions,
     sigma: Option<&Sigma<'_>>,
 ) -> Result<Corrected> {
-    model.check_target(tpf.target)?;
+    let head = model.without_weights();
+    head.check_target(tpf.target)?;
     let refused = |reason: String| Error::InvalidArgument(format!("{}: {reason}", tpf.path.display()));
     if let Some(other) = &tpf.subtracted {
         let other = shortened(other);
@@ -104,30 +105,30 @@ pub fn correct<B: Backend>(
              time on source first (cut-outs of TICA frames have electrons a frame)"
         )));
     }
-    if options.average && model.average_frame.iter().all(|&pixel| pixel == 0.0) {
+    if options.average && head.average_frame.iter().all(|&pixel| pixel == 0.0) {
         return Err(refused("the model has no average frame to subtract".into()));
     }
     let (cadences, rows, columns) = tpf.shape();
     let corner = tpf.corner.ok_or_else(|| {
         refused("it does not say where its pixels are (1CRV5P, 2CRV5P): give the corner, or a frame".into())
     })?;
-    let part = Part::new(corner, (rows, columns), model.shape).ok_or_else(|| {
+    let part = Part::new(corner, (rows, columns), head.shape).ok_or_else(|| {
         let (row, column) = corner;
         refused(format!(
             "its pixels, from row {row} and column {column} on, are outside of the {} x {} pixels \
              that the model was fitted to",
-            model.shape.0, model.shape.1
+            head.shape.0, head.shape.1
         ))
     })?;
 
-    let frames = frames_of(tpf, &model.tstart, &model.tstop);
-    let fitted = fitted_frames(model);
+    let frames = frames_of(tpf, &head.tstart, &head.tstop);
+    let fitted = fitted_frames(model)?;
     let unmatched = frames.iter().filter(|frame| frame.is_none()).count();
     if unmatched == cadences {
         return Err(refused(format!(
             "none of its times {} is within a frame of the model {}",
             span(tpf.time.iter().copied()),
-            span(model.tstart.iter().chain(&model.tstop).copied())
+            span(head.tstart.iter().chain(&head.tstop).copied())
         )));
     }
     // By frame, so that each is evaluated once however many cadences it has.
@@ -148,13 +149,13 @@ pub fn correct<B: Backend>(
         frames,
         options,
         sigma_added: sigma.is_some(),
-        model_software: model.software.clone(),
+        model_software: head.software.clone(),
     };
     let (model_rows, model_columns) = part.science(corner);
     let evaluator = Evaluator::new(xp, model, &model_rows, &model_columns)?;
     let average = options
         .average
-        .then(|| model.average_frame.select(Axis(0), &model_rows).select(Axis(1), &model_columns));
+        .then(|| head.average_frame.select(Axis(0), &model_rows).select(Axis(1), &model_columns));
     let mut distinct: Vec<usize> = order.iter().map(|&(frame, _)| frame).collect();
     distinct.dedup();
     let batch = BATCH_BYTES / (model_rows.len() * model_columns.len() * size_of::<f64>());
@@ -238,18 +239,6 @@ pub(super) fn frames_of(tpf: &TargetPixelFile, tstart: &[f64], tstop: &[f64]) ->
             let within = distance(&nearest) <= (tstop[nearest] - tstart[nearest]) / 2.0;
             within.then_some(nearest)
         })
-        .collect()
-}
-
-/// Which frames of a model have weights.
-fn fitted_frames(model: &Model) -> Vec<bool> {
-    let finite = |row: ndarray::ArrayView1<f64>| row.iter().all(|weight| weight.is_finite());
-    model
-        .weights1
-        .rows()
-        .into_iter()
-        .zip(model.weights2.rows())
-        .map(|(w1, w2)| finite(w1) && finite(w2))
         .collect()
 }
 

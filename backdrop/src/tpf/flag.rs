@@ -7,8 +7,9 @@ use array_api::Backend;
 use super::TargetPixelFile;
 use super::correct::{Part, frames_of};
 use super::read::TABLE;
+use crate::background::evaluate_pixels;
 use crate::error::{Error, Result};
-use crate::file::Model;
+use crate::file::AnyModel;
 use crate::fits::Writer;
 use crate::flags::{BRIGHT, FAST, NO_MODEL, SCATTERED_LIGHT, Thresholds};
 use crate::output::write_whole;
@@ -38,10 +39,11 @@ impl CadenceFlags {
     pub fn new<B: Backend>(
         xp: &B,
         tpf: &TargetPixelFile,
-        model: &Model,
+        model: &dyn AnyModel,
         thresholds: Thresholds,
     ) -> Result<Self> {
-        model.check_target(tpf.target)?;
+        let head = model.without_weights();
+        head.check_target(tpf.target)?;
         let refused = |reason: &str| Error::InvalidArgument(format!("{}: {reason}", tpf.path.display()));
         let corner =
             tpf.corner.ok_or_else(|| refused("it does not say where its pixels are: give the corner"))?;
@@ -50,7 +52,7 @@ impl CadenceFlags {
             tpf.aperture.as_ref().is_none_or(|aperture| aperture[pixel] & OPTIMAL_APERTURE != 0)
         };
         let outside = || refused("its pixels are outside of the area that the model was fitted to");
-        let part = Part::new(corner, (rows, columns), model.shape).ok_or_else(outside)?;
+        let part = Part::new(corner, (rows, columns), head.shape).ok_or_else(outside)?;
         let (science_rows, science_columns) = part.science(corner);
         let within = part.rows.zip(science_rows);
         let mut all = Vec::new();
@@ -63,12 +65,12 @@ impl CadenceFlags {
         let pixels: Vec<(usize, usize)> =
             if aperture.is_empty() { &all } else { &aperture }.iter().map(|&(_, science)| science).collect();
 
-        let frames: Vec<usize> = (0..model.tstart.len()).collect();
-        let of_pixels = model.evaluate_pixels(xp, &frames, &pixels)?;
+        let frames: Vec<usize> = (0..head.tstart.len()).collect();
+        let of_pixels = evaluate_pixels(xp, model, &frames, &pixels)?;
         let background: Vec<f64> =
             of_pixels.rows().into_iter().map(|frame| frame.sum() / pixels.len() as f64).collect();
-        let flags = thresholds.flags(&model.middles(), &background);
-        let cadences = frames_of(tpf, &model.tstart, &model.tstop);
+        let flags = thresholds.flags(&head.middles(), &background);
+        let cadences = frames_of(tpf, &head.tstart, &head.tstop);
         let of_cadences = |of_frame: &dyn Fn(usize) -> f64| -> Vec<f64> {
             cadences.iter().map(|frame| frame.map_or(f64::NAN, of_frame)).collect()
         };

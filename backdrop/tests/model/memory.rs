@@ -11,7 +11,7 @@ use backdrop::communicator::Alone;
 use backdrop::components::COMPONENTS;
 use backdrop::design::Block;
 use backdrop::error::Result;
-use backdrop::file::{Format, Model};
+use backdrop::file::{AnyModel, Format, Model};
 use backdrop::fit::{FitOptions, FittedModel, Job, fit_on};
 use backdrop::progress::Silent;
 use backdrop::source::{FrameInfo, FrameSource, Target};
@@ -138,7 +138,7 @@ fn measure() {
     for format in [Format::Fits, Format::Npz] {
         // As many as fill a block of the residuals that components are made from, and those of a sector.
         let [(few, few_peak), (many, many_peak)] = [4_000, 11_000].map(|frames| fitted(frames, format));
-        let [few, many] = [&few, &many].map(FittedModel::without_weights);
+        let [few, many] = [&few, &many].map(AnyModel::without_weights);
         let frames = many.tstart.len() - few.tstart.len();
         let samples = many.jitter_pixels.len() + many.background_pixels.len();
         assert!(samples > PIXELS * 9 / 10 && many.jitter.ncols() == COMPONENTS, "{samples} sample pixels");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use array_api::{Backend, dispatch};
 use backdrop::ffi::{FfiHeader, FfiSource};
-use backdrop::file::Model;
+use backdrop::file::{AnyModel, StoredModel};
 use backdrop::output::WholeFile;
 use backdrop::progress::Progress;
 use backdrop::tpf::{CorrectOptions, Corrected, LightCurve, Sigma, TargetPixelFile, correct};
@@ -28,14 +28,15 @@ pub(super) fn run(args: &Correct) -> Result<(), Failure> {
     let bar = speak(args.speech);
     let device = device(&args.compute)?;
     let images = args.average || args.add_sigma;
-    let model = if images { Model::load(&args.model) } else { Model::load_without_images(&args.model) }?;
+    let model =
+        if images { StoredModel::open_with_images(&args.model) } else { StoredModel::open(&args.model) }?;
     let frame = open_frame(&args.place)?;
     if let Some(dir) = &args.out_dir {
         make_dir(dir)?;
     }
     let (machine, failed) = dispatch!(&device, |xp| correct_files(xp, &model, frame.as_ref(), args, &bar))?;
     if args.speech.json {
-        let target = model.target;
+        let target = model.without_weights().target;
         let result = json!({
             "files": machine,
             "model": args.model,
@@ -99,7 +100,7 @@ struct Done {
 
 fn correct_files<B: Backend>(
     xp: &B,
-    model: &Model,
+    model: &dyn AnyModel,
     frame: Option<&FfiSource>,
     args: &Correct,
     bar: &Bar,
@@ -120,7 +121,7 @@ fn correct_files<B: Backend>(
 fn correct_file<B: Backend>(
     xp: &B,
     path: &Path,
-    (model, uncertainty): (&Model, Option<&Uncertainty<B>>),
+    (model, uncertainty): (&dyn AnyModel, Option<&Uncertainty<B>>),
     frame: Option<&FfiSource>,
     args: &Correct,
 ) -> Result<Done, Failure> {
@@ -142,7 +143,7 @@ fn correct_file<B: Backend>(
     if let Some(out) = light_curve_out {
         let mut curve = LightCurve::new(&tpf, &corrected, args.threshold)?;
         if args.detrend {
-            curve.detrend(xp, &corrected, model).map_err(named)?;
+            curve.detrend(xp, &corrected, model.without_weights()).map_err(named)?;
         }
         light_curve = Some((out, curve));
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use array_api::{Device, dispatch};
 use backdrop::ffi::FfiSource;
-use backdrop::file::Model;
+use backdrop::file::{AnyModel, StoredModel};
 use backdrop::flags::{self, TargetFlags, Thresholds};
 use backdrop::output::WholeFile;
 use backdrop::progress::Progress;
@@ -29,7 +29,7 @@ pub(super) fn run(args: &Flag) -> Result<(), Failure> {
             "--out is one file, for several target pixel files; use --out-dir".into(),
         ));
     }
-    let model = Model::load_without_images(&args.model)?;
+    let model = StoredModel::open(&args.model)?;
     let frame = open_frame(&args.place)?;
     if let Some(dir) = &args.out_dir {
         make_dir(dir)?;
@@ -58,7 +58,7 @@ fn thresholds(args: &Flag) -> Thresholds {
 fn of_file(
     device: &Device,
     path: &Path,
-    model: &Model,
+    model: &dyn AnyModel,
     frame: Option<&FfiSource>,
     args: &Flag,
 ) -> Result<(String, serde_json::Value), Failure> {
@@ -110,22 +110,23 @@ fn of_pixels(device: &Device, args: &Flag) -> Result<(), Failure> {
             })
             .collect::<Result<_, _>>()?,
     };
-    let model = Model::load_without_images(&args.model)?;
+    let model = StoredModel::open(&args.model)?;
+    let head = model.without_weights();
     let flags = dispatch!(device, |xp| TargetFlags::new(xp, &model, &pixels, thresholds(args)))?;
-    flags.save(&model, out, args.overwrite)?;
+    flags.save(head, out, args.overwrite)?;
     let flagged: Vec<usize> = (0..pixels.len()).map(|target| flags.flagged(target)).collect();
     let ever = flagged.iter().filter(|&&frames| frames > 0).count();
     let human = format!(
         "{ever} of {} flagged in one or more of {}, in {}\n",
         output::count(pixels.len(), "target"),
-        output::count(model.tstart.len(), "frame"),
+        output::count(head.tstart.len(), "frame"),
         out.display()
     );
     let path: &PathBuf = out;
     let machine = json!({
         "flagged_file": path,
         "targets": pixels.len(),
-        "frames": model.tstart.len(),
+        "frames": head.tstart.len(),
         "flagged": flagged,
         "model": args.model,
         "backend": device.name(),

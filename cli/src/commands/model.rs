@@ -6,7 +6,7 @@ use array_api::{Backend, dispatch};
 use backdrop::background::Evaluator;
 use backdrop::cube::{Card, CubeWriter};
 use backdrop::ffi::SCIENCE_SIZE;
-use backdrop::file;
+use backdrop::file::{AnyModel, StoredModel};
 use backdrop::output::WholeFile;
 use backdrop::progress::Progress;
 use backdrop::uncertainty::Uncertainty;
@@ -22,8 +22,8 @@ use crate::{interrupt, output};
 /// Pixels that are evaluated at once: eight frames of a whole CCD take 270 MB.
 const BATCH_PIXELS: usize = 8 * SCIENCE_SIZE * SCIENCE_SIZE;
 
-/// Frames that are evaluated at once, at most: the weights of so many stay in the cache.
-const BATCH: usize = 32;
+/// Frames that are evaluated at once, at most.
+const BATCH: usize = 512;
 
 pub(super) fn run(args: &Model) -> Result<(), Failure> {
     let bar = speak(args.speech);
@@ -36,16 +36,17 @@ pub(super) fn run(args: &Model) -> Result<(), Failure> {
         return Err(Failure::Usage("--out and --sigma name the same file".into()));
     }
     let model = match args.sigma {
-        Some(_) => file::Model::load(&args.model)?,
-        None => file::Model::load_without_images(&args.model)?,
+        Some(_) => StoredModel::open_with_images(&args.model)?,
+        None => StoredModel::open(&args.model)?,
     };
+    let head = model.without_weights();
     let pixels = |selection: &Option<Selection>, fitted: usize, thing: &str| match selection {
         Some(selection) => selection.resolve(SCIENCE_SIZE, thing),
         None => Ok((0..fitted).collect()),
     };
-    let frames = args.frames.resolve(model.tstart.len(), "frame").map_err(Failure::Usage)?;
-    let rows = pixels(&args.rows, model.shape.0, "row").map_err(Failure::Usage)?;
-    let columns = pixels(&args.columns, model.shape.1, "column").map_err(Failure::Usage)?;
+    let frames = args.frames.resolve(head.tstart.len(), "frame").map_err(Failure::Usage)?;
+    let rows = pixels(&args.rows, head.shape.0, "row").map_err(Failure::Usage)?;
+    let columns = pixels(&args.columns, head.shape.1, "column").map_err(Failure::Usage)?;
     tracing::info!(frames = frames.len(), rows = rows.len(), columns = columns.len(), "evaluating");
 
     dispatch!(&device, |xp| write(xp, &model, (&frames, &rows, &columns), args, &bar))?;
@@ -54,7 +55,7 @@ pub(super) fn run(args: &Model) -> Result<(), Failure> {
         output::count(frames.len(), "frame"),
         rows.len(),
         columns.len(),
-        model.target,
+        head.target,
         args.out.display()
     );
     let machine = json!({
@@ -63,9 +64,9 @@ pub(super) fn run(args: &Model) -> Result<(), Failure> {
         "frames": frames,
         "rows": rows.len(),
         "columns": columns.len(),
-        "sector": model.target.sector,
-        "camera": model.target.camera,
-        "ccd": model.target.ccd,
+        "sector": head.target.sector,
+        "camera": head.target.camera,
+        "ccd": head.target.ccd,
         "backend": device.name(),
     });
     output::result(args.speech.json, &human, &machine)
@@ -74,17 +75,18 @@ pub(super) fn run(args: &Model) -> Result<(), Failure> {
 /// Evaluates a model, and its uncertainty if that is wanted, frame by frame, and writes the files.
 fn write<B: Backend>(
     xp: &B,
-    model: &file::Model,
+    model: &dyn AnyModel,
     (frames, rows, columns): (&[usize], &[usize], &[usize]),
     args: &Model,
     bar: &Bar,
 ) -> Result<(), Failure> {
     let name = args.model.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let target = model.without_weights().target;
     let cube = |path: &Path, unit: &'static str| {
         let cards = [
-            Card::integer("SECTOR", model.target.sector.into(), "observing sector"),
-            Card::integer("CAMERA", model.target.camera.into(), "camera number"),
-            Card::integer("CCD", model.target.ccd.into(), "CCD chip number"),
+            Card::integer("SECTOR", target.sector.into(), "observing sector"),
+            Card::integer("CAMERA", target.camera.into(), "camera number"),
+            Card::integer("CCD", target.ccd.into(), "CCD chip number"),
             Card::text("BUNIT", "electrons/s", unit),
             Card::text("MODEL", name.clone(), "the model's file"),
             Card::text("FRAMES", list(frames), "frames of the model, counted from 0"),

@@ -5,7 +5,7 @@ use std::path::Path;
 use array_api::{Backend, dispatch};
 use backdrop::cube::{Card, CubeWriter};
 use backdrop::ffi::{FfiSource, Filter, find_ffis};
-use backdrop::file::Model;
+use backdrop::file::{AnyModel, StoredModel};
 use backdrop::output::WholeFile;
 use backdrop::progress::Progress;
 use backdrop::scene::{Evaluator, Scene, SceneOptions, SceneReport, file_name, fit};
@@ -32,15 +32,16 @@ pub(super) fn run(command: &SceneCommand) -> Result<(), Failure> {
 fn run_fit(args: &SceneFit) -> Result<(), Failure> {
     let bar = speak(args.speech);
     let device = device(&args.compute)?;
-    let model = Model::load_without_images(&args.model)?;
-    let Target { sector, camera, ccd } = model.target;
+    let model = StoredModel::open(&args.model)?;
+    let head = model.without_weights();
+    let Target { sector, camera, ccd } = head.target;
     let filter = Filter { sector: Some(sector), camera: Some(camera), ccd: Some(ccd) };
     let files = find_ffis(&args.in_dir, &filter)?;
     tracing::info!(files = files.len(), directory = %args.in_dir.display(), "found");
-    let source = FfiSource::open(files, Some(model.shape.0))?;
+    let source = FfiSource::open(files, Some(head.shape.0))?;
     tracing::info!(target = %source.target(), frames = source.frames().len(), "read the headers");
 
-    let path = args.out_dir.join(file_name(model.target));
+    let path = args.out_dir.join(file_name(head.target));
     make_dir(&args.out_dir)?;
     let options =
         SceneOptions { time_terms: args.time.into(), tile: args.tile.into(), ..SceneOptions::default() };

@@ -13,7 +13,7 @@ use crate::tolerance::LINSPACE;
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
     cases!["creation":
-        full, from_host, written, big_endian, attributes, item, copies, reclaimed, eye, meshgrid, triangles, arange, linspace, too_large,
+        full, from_host, written, big_endian, attributes, item, copies, into_host, reclaimed, eye, meshgrid, triangles, arange, linspace, too_large,
     ]
 }
 
@@ -38,6 +38,29 @@ fn big_endian<B: Backend>(xp: &B, check: &Check) -> Outcome {
         })?;
         check.same("a file in place", &found, &image)
     })
+}
+
+/// Arrays that are no longer needed come to the host as they are, whatever shares their memory and however they lie there.
+fn into_host<B: Backend>(xp: &B, check: &Check) -> Outcome {
+    for_all(operand::<f64>(Fill::Sprinkled(-1e3, 1e3)), |x| {
+        let array = x.on(xp)?;
+        let expected = host::elements(&x.host);
+        check.equal("into_vec of a shared array", bits(array.clone().into_vec()?), bits(expected.clone()))?;
+        let found = array.into_ndarray()?;
+        check.equal("shape", found.shape(), x.host.shape())?;
+        check.equal("into_ndarray", bits(found.into_iter().collect()), bits(expected.clone()))?;
+        let fresh = x.on(xp)?.copy()?;
+        check.equal("into_vec", bits(fresh.into_vec()?), bits(expected))?;
+        // The last elements of a buffer, and the first ones.
+        let numbers: Vec<f64> = (0..7).map(f64::from).collect();
+        let whole = || Array::from_slice(xp, &numbers);
+        check.equal("the last", whole()?.slice(array_api::s![3..])?.into_vec()?, numbers[3..].to_vec())?;
+        check.equal("the first", whole()?.slice(array_api::s![..3])?.into_vec()?, numbers[..3].to_vec())
+    })
+}
+
+fn bits(numbers: Vec<f64>) -> Vec<u64> {
+    numbers.into_iter().map(f64::to_bits).collect()
 }
 
 fn reclaimed<B: Backend>(xp: &B, check: &Check) -> Outcome {

@@ -1,11 +1,12 @@
 //! Splines, against the recurrence of Cox and de Boor written out for the whole knot vector.
 
 mod batch;
+mod pieces;
 mod project;
 mod single;
 
 use array_api::spline::MAX_DEGREE;
-use array_api::{BSplineBasis, PiecewisePolynomials, SplineOperator};
+use array_api::{BSplineBasis, SplineOperator};
 use ndarray::IxDyn;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -21,9 +22,10 @@ use crate::tolerance::{SPLINE, SPLINE_SUM};
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
     let own = cases!["spline":
         basis, intervals, nonzero_functions, design_matrix, scipy, evaluate, evaluate_add, rows, long_rows,
-        piecewise_polynomials, powers, points_that_are_nan, refuses,
+        points_that_are_nan, refuses,
     ];
-    own.into_iter().chain(batch::cases()).chain(project::cases()).chain(single::cases()).collect()
+    let parts = [batch::cases(), pieces::cases(), project::cases(), single::cases()];
+    own.into_iter().chain(parts.into_iter().flatten()).collect()
 }
 
 /// A basis, points for it, and functions of them by definition.
@@ -340,68 +342,6 @@ fn long_rows<B: Backend>(xp: &B, check: &Check) -> Outcome {
         check.scaled("sum of all functions", &ones, &expected.mapv(|_| 1.0), &scale, &SPLINE_SUM)?;
     }
     Ok(())
-}
-
-fn piecewise_polynomials<B: Backend>(xp: &B, check: &Check) -> Outcome {
-    for_all(setting(), |setting| {
-        let pieces = setting.basis()?.piecewise_polynomials();
-        let terms = setting.degree + 1;
-        check.equal("degree", pieces.degree(), setting.degree)?;
-        check.equal("functions", pieces.functions(), setting.len())?;
-        check.equal("breakpoints", pieces.breakpoints(), &setting.breakpoints)?;
-        check.equal(
-            "coefficients",
-            pieces.coefficients().len(),
-            (setting.breakpoints.len() - 1) * terms * terms,
-        )?;
-        let middles: Vec<f64> =
-            setting.breakpoints.windows(2).map(|ends| 0.5 * (ends[0] + ends[1])).collect();
-        check.equal("centres", pieces.centres(), &middles)?;
-        for &x in &setting.points {
-            let interval = setting.interval(x);
-            let expected = setting.functions(x);
-            let mut all = vec![0.0; setting.len()];
-            for (j, value) in all[interval..interval + terms].iter_mut().enumerate() {
-                let polynomial = &pieces.coefficients()[(interval * terms + j) * terms..][..terms];
-                *value = polynomial.iter().rev().fold(0.0, |sum, c| sum * (x - middles[interval]) + c);
-            }
-            hold(check, "polynomials", &setting, &all, &expected.values, &expected.sizes)?;
-        }
-        let points = host::upload(xp, &setting.points)?;
-        let (by_pieces, by_basis) =
-            (pieces.at(&points)?.design_matrix()?, setting.basis()?.design_matrix(&points)?);
-        check.same("at", &by_pieces.to_dense()?, &host::download(&by_basis.to_dense()?)?)
-    })
-}
-
-fn powers<B: Backend>(xp: &B, check: &Check) -> Outcome {
-    for_all((1..=9_usize, vec(0..6_usize, 0..=2), any::<u64>()), |(count, shape, seed)| {
-        let points = host::random::<f64>(&shape, Fill::Between(-2.0, 2.0), seed);
-        let c = host::random::<f64>(&[count], Fill::Between(-9.0, 9.0), seed ^ 1);
-        let f = host::random::<f64>(&shape, Fill::Between(-9.0, 9.0), seed ^ 2);
-        let basis = PiecewisePolynomials::powers(count)?;
-        check.equal("functions", (basis.functions(), basis.degree()), (count, count - 1))?;
-        // Points behind other numbers of one buffer, which change once the operator has them.
-        let points_alone = host::upload(xp, &points)?.flatten()?;
-        let longer = Array::concat(&[&Array::full(xp, &[3], 99.0)?, &points_alone], 0)?;
-        let mut x = longer.slice(array_api::s![3..])?.reshape(&shape)?;
-        drop((points_alone, longer));
-        let operator = basis.at(&x)?;
-        x.subtract_scalar_assign(50.0)?;
-        let sum = |x: f64, c: &dyn Fn(usize) -> f64| (0..count).map(|k| c(k) * x.powi(k as i32)).sum::<f64>();
-        let values = host::map(&points, |x| sum(x, &|k| c[[k]]));
-        let scale = host::map(&points, |x| 2.0 * count as f64 * sum(x.abs(), &|k| c[[k]].abs()));
-        let found = operator.evaluate(&host::upload(xp, &c)?)?;
-        check.scaled("evaluate", &found, &values, &scale, &SPLINE_SUM)?;
-        let sums =
-            host::build(&[count], |k| points.iter().zip(&f).map(|(x, f)| f * x.powi(k[0] as i32)).sum());
-        let scale = host::build(&[count], |k| {
-            let sizes = points.iter().zip(&f).map(|(x, f)| (f * x.powi(k[0] as i32)).abs());
-            (points.len() + count) as f64 * sizes.sum::<f64>()
-        });
-        check.scaled("project", &operator.project(&host::upload(xp, &f)?)?, &sums, &scale, &SPLINE_SUM)
-    })?;
-    check.refused_with("no power", PiecewisePolynomials::powers(0), &["powers", "at least one"])
 }
 
 fn points_that_are_nan<B: Backend>(xp: &B, check: &Check) -> Outcome {

@@ -143,32 +143,6 @@ fn a_wrong_bit_in_the_data_is_found() {
 }
 
 #[test]
-fn without_images_all_else_is_the_same_and_checked() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("model");
-    for format in FORMATS {
-        let whole = model();
-        let mut bytes = bytes_of(&whole, format);
-        std::fs::write(&path, &bytes).unwrap();
-        let part = Model::load_without_images(&path).unwrap();
-        assert_eq!((part.average_frame.len(), part.star_mask.len(), part.saturation_mask.len()), (0, 0, 0));
-        assert!(part.save(&dir.path().join("other"), format, false).is_err());
-        let (average_frame, star_mask) = (whole.average_frame.clone(), whole.star_mask.clone());
-        let filled =
-            Model { average_frame, star_mask, saturation_mask: whole.saturation_mask.clone(), ..part };
-        assert_eq!(content(&filled), content(&whole), "{format:?}");
-
-        let scatter = whole.scatter[0];
-        let stored = if format == Format::Fits { scatter.to_be_bytes() } else { scatter.to_le_bytes() };
-        let position = bytes.windows(8).position(|window| window == stored).unwrap();
-        bytes[position + 3] ^= 1;
-        std::fs::write(&path, &bytes).unwrap();
-        let message = Model::load_without_images(&path).unwrap_err().to_string();
-        assert!(message.to_lowercase().contains("checksum"), "{message}");
-    }
-}
-
-#[test]
 fn no_damage_makes_loading_panic() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     for format in FORMATS {

@@ -1,7 +1,7 @@
 //! What a fit says when it is done.
 
 use backdrop::components::MIN_COMPONENT_FRAMES;
-use backdrop::file::Model;
+use backdrop::file::{AnyModel, Model};
 use backdrop::fit::{FitOptions, FitReport};
 use backdrop::source::FrameSource;
 use serde_json::{Value, json};

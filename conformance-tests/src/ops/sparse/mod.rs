@@ -1,5 +1,6 @@
 //! Sparse matrices, against the dense ones that they stand for.
 
+mod left;
 mod rowwise;
 
 use array_api::{Csr, s};
@@ -17,10 +18,10 @@ use crate::tolerance::MATMUL;
 
 pub(super) fn cases<B: Backend>() -> Vec<Case<B>> {
     let own = cases!["sparse":
-        csr, csr_to_dense, csr_matmul, csr_transposed_matmul, csr_transposed_matmul_of_stacks, csr_left_matmul, csr_rows, weighted_gram, weighted_gram_add, weighted_cross_gram,
+        csr, csr_to_dense, csr_matmul, csr_transposed_matmul, csr_transposed_matmul_of_stacks, csr_rows, weighted_gram, weighted_gram_add, weighted_cross_gram,
         row_pair_products, csr_refuses, csr_scipy,
     ];
-    own.into_iter().chain(rowwise::cases()).collect()
+    own.into_iter().chain(left::cases()).chain(rowwise::cases()).collect()
 }
 
 const FILL: Fill = Fill::Between(-9.0, 9.0);
@@ -225,36 +226,6 @@ fn csr_transposed_matmul_of_stacks<B: Backend>(xp: &B, check: &Check) -> Outcome
             let alone = a.transposed_matmul(&x.slice(array_api::s![part.clone()])?)?;
             let expected = host::download(&together.slice(array_api::s![part])?)?;
             check.same("a part of a stack", &alone, &expected)?;
-        }
-        Ok(())
-    }
-    for_reals!(body, xp, check)
-}
-
-fn csr_left_matmul<B: Backend>(xp: &B, check: &Check) -> Outcome {
-    fn body<T: Real, B: Backend>(xp: &B, check: &Check) -> Outcome {
-        for_all(with_operand::<T>(0, true), |(a, x)| {
-            let found = a.on(xp)?.left_matmul(&x.on(xp)?)?;
-            hold(check, "x a", &found, [&wide(&x.host), &a.dense()])
-        })?;
-        for_all(with_operand::<T>(1, true), |(a, x)| {
-            let found = a.on(xp)?.left_matmul_transposed(&x.on(xp)?)?;
-            hold(check, "x a^T", &found, [&wide(&x.host), &turned(&a.dense())])
-        })?;
-        // More rows than are multiplied together, in a stack, and every second one of them.
-        let (a, x) = (Sparse::<T>::random([9, 7], FILL, 1), host::random::<T>(&[2, 38, 9], FILL, 2));
-        let on = host::upload(xp, &x)?;
-        for step in [1, 2] {
-            let part = on.slice(array_api::s![.., ..; step])?;
-            let kept = x.slice_each_axis(|axis| {
-                ndarray::Slice::from(..).step_by(if axis.axis.0 == 1 { step } else { 1 })
-            });
-            hold(
-                check,
-                "rows of x a",
-                &a.on(xp)?.left_matmul(&part)?,
-                [&wide(&kept.to_owned()), &a.dense()],
-            )?;
         }
         Ok(())
     }
