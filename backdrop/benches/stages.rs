@@ -95,7 +95,10 @@ fn models(criterion: &mut Criterion) -> Result<()> {
     group.bench_function("fit of 4 frames, 64 x 64", |bencher| bencher.iter(|| small().expect("a model")));
     let (model, _) = small()?;
     let turns: Vec<usize> = (0..SECTOR).map(|frame| frame % 4).collect();
+    let times = |start: f64| (0..SECTOR).map(|frame| start + frame as f64).collect::<Vec<_>>();
     let model = Model {
+        tstart: times(0.0),
+        tstop: times(0.5),
         weights1: model.weights1.select(Axis(0), &turns),
         weights2: model.weights2.select(Axis(0), &turns),
         ..model
@@ -103,8 +106,8 @@ fn models(criterion: &mut Criterion) -> Result<()> {
     let (window, all): (Vec<usize>, Vec<usize>) = ((20..40).collect(), (0..SECTOR).collect());
     group.bench_function(format!("20 x 20 pixels of {SECTOR} frames"), |bencher| {
         bencher.iter(|| {
-            let evaluator = Evaluator::new(&Cpu::new(), &model, &window, &window)?;
-            evaluator.evaluate(&all)
+            let evaluator = Evaluator::new(&Cpu::new(), &model, &window, &window).expect("an evaluator");
+            evaluator.evaluate(&all).expect("a window of all frames")
         });
     });
     group.finish();

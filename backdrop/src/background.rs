@@ -8,7 +8,7 @@ use ndarray::{Array2, Array3, Axis, Ix2, Ix3};
 
 use crate::design::{Design, DesignMatrix, TEMPORARIES, into_array_error};
 use crate::error::{Error, Result, shortened};
-use crate::file::{AnyModel, Model, Rows};
+use crate::file::{AnyModel, Model, Rows, check_weights};
 use crate::geometry::Window;
 
 /// The two design matrices of a model on one window of pixels.
@@ -143,6 +143,7 @@ pub fn evaluate_pixels<B: Backend>(
     });
     let flux =
         Array::from_buffer(xp, weights.outcome(flux.map_err(Error::from))?, &[frames.len(), pixels.len()]);
+    check_weights(model)?;
     match flux.into_ndarray()?.into_dimensionality::<Ix2>() {
         Ok(flux) => Ok(flux),
         Err(error) => unreachable!("a row for each frame: {error}"),
@@ -242,6 +243,55 @@ impl<'a, B: Backend> Evaluator<'a, B> {
     /// # Errors
     /// As [`Model::evaluate`], and those of reading the weights.
     pub fn evaluate(&self, frames: &[usize]) -> Result<Array3<f64>> {
+        check_weights(self.model)?;
+        self.evaluate_unchecked(frames)
+    }
+
+    /// Gives the background of some frames to `take`, so many frames at a time, with their numbers: it may write one
+    /// batch while the next one is evaluated. Weights in a file are checked as they are read: they may be damaged, and what
+    /// `take` was given with them, unless this ends well.
+    ///
+    /// ```
+    /// # use array_api::Cpu;
+    /// # use backdrop::background::Evaluator;
+    /// # use backdrop::error::Error;
+    /// # use backdrop::fit::{FitOptions, fit};
+    /// # use backdrop::progress::Silent;
+    /// # use backdrop::simulate::{Simulation, SimulationSettings};
+    /// # let settings = SimulationSettings { frames: 3, size: 64, flagged_frames: 0, ..Default::default() };
+    /// # let (model, _) = fit(&Cpu::new(), &Simulation::new(settings)?, &FitOptions::default(), &Silent)?;
+    /// let evaluator = Evaluator::new(&Cpu::new(), &model, &[10, 11], &[20])?;
+    /// let mut means = Vec::new();
+    /// evaluator.evaluate_in_batches(&[0, 1, 2], 2, |_, images| {
+    ///     means.extend(images.outer_iter().map(|image| image.sum() / image.len() as f64));
+    ///     Ok::<_, Error>(())
+    /// })?;
+    /// assert_eq!(means.len(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate); the first one of `take`, after which nothing more is evaluated.
+    pub fn evaluate_in_batches<E: From<Error> + Send>(
+        &self,
+        frames: &[usize],
+        batch: usize,
+        mut take: impl FnMut(&[usize], Array3<f64>) -> std::result::Result<(), E> + Send,
+    ) -> std::result::Result<(), E> {
+        let mut batches = frames.chunks(batch.max(1));
+        let mut ready = batches.next().map(|frames| (frames, self.evaluate_unchecked(frames)));
+        while let Some((frames, images)) = ready {
+            let images = images?;
+            let next = batches.next();
+            let evaluate = || next.map(|frames| (frames, self.evaluate_unchecked(frames)));
+            let (taken, evaluated) = rayon::join(|| take(frames, images), evaluate);
+            taken?;
+            ready = evaluated;
+        }
+        Ok(check_weights(self.model)?)
+    }
+
+    fn evaluate_unchecked(&self, frames: &[usize]) -> Result<Array3<f64>> {
         match self.evaluate_on_backend(frames)?.into_ndarray()?.into_dimensionality::<Ix3>() {
             Ok(flux) => Ok(flux),
             Err(error) => unreachable!("images of some frames have three axes: {error}"),

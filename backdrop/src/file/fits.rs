@@ -353,8 +353,8 @@ impl Designs {
 pub(super) fn stored_weights(file: &mut Reader, hdu: usize) -> Result<Weights> {
     file.select(hdu)?;
     let shape = image_shape(file, hdu)?;
-    match file.intact_in_file::<f64>(shape.0 * shape.1)? {
-        Some(numbers) => Ok(Weights::InFile { shape, numbers }),
+    match file.in_file(shape)? {
+        Some(image) => Ok(Weights::InFile(image)),
         None => Ok(Weights::InMemory(read_image(file, hdu)?)),
     }
 }

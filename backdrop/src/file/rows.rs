@@ -20,6 +20,14 @@ pub trait Rows: Sync {
     /// That of the disk that the rows are on.
     fn read(&self, rows: Range<usize>, out: &mut [f64]) -> Result<()>;
 
+    /// Finds out, as far as that is not known yet, whether the rows are those that were written.
+    ///
+    /// # Errors
+    /// That of the file that they are in.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Gives all rows to `take`, in parts of a megabyte.
     ///
     /// # Errors

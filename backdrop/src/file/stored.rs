@@ -4,16 +4,20 @@ use std::ops::Range;
 use std::path::Path;
 
 use ndarray::Array2;
+use rayon::prelude::*;
 
 use super::{Model, Rows, fits};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fits::InFile;
+
+/// Frames whose weights are looked at at once.
+const FRAMES: usize = 32;
 
 /// A model to be evaluated, wherever its weights are: a [`Model`] has them in memory, a [`StoredModel`] in its file, a
 /// [`FittedModel`](crate::fit::FittedModel) in a temporary one.
 ///
 /// There are no others: how rows of weights are read is this crate's affair.
-pub trait AnyModel {
+pub trait AnyModel: Sync {
     /// All of the model but its weights, which may be missing here.
     fn without_weights(&self) -> &Model;
 
@@ -35,8 +39,9 @@ impl AnyModel for Model {
 /// A saved model of which all but the weights has been read: those of the frames that are evaluated are read then, so that
 /// a long sector takes no more memory than a short one.
 ///
-/// The weights in a FITS file are read once when it is opened, too, to find out that they are as they were written. Those in
-/// an npz file are read into memory.
+/// The weights in a FITS file are checked against its checksums before anything that was made of them is the result of a
+/// function, or as [`Evaluator::evaluate_in_batches`](crate::background::Evaluator::evaluate_in_batches) ends. Those in an npz
+/// file are read into memory.
 ///
 /// ```
 /// use array_api::Cpu;
@@ -101,37 +106,63 @@ impl AnyModel for StoredModel {
 #[derive(Debug)]
 pub(super) enum Weights {
     InMemory(Array2<f64>),
-    InFile { shape: (usize, usize), numbers: InFile },
+    InFile(InFile),
 }
 
 impl Rows for Weights {
     fn shape(&self) -> (usize, usize) {
         match self {
             Self::InMemory(weights) => weights.dim(),
-            Self::InFile { shape, .. } => *shape,
+            Self::InFile(weights) => weights.shape(),
         }
     }
 
     fn read(&self, rows: Range<usize>, out: &mut [f64]) -> Result<()> {
         match self {
             Self::InMemory(weights) => weights.read(rows, out),
-            Self::InFile { shape: (_, columns), numbers } => numbers.read(rows.start * columns, out),
+            Self::InFile(weights) => weights.read(rows, out),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        match self {
+            Self::InMemory(_) => Ok(()),
+            Self::InFile(weights) => weights.check(),
         }
     }
 }
 
+/// Finds out, as far as that is not known yet, whether the weights of a model are those that were written.
+///
+/// # Errors
+/// [`Error::Checksum`] if they are not.
+pub(crate) fn check_weights(model: &dyn AnyModel) -> Result<()> {
+    model.weights().into_iter().try_for_each(Rows::check)
+}
+
 /// For each frame of a model whether all of its weights are numbers.
+///
+/// # Errors
+/// Those of reading; as [`check_weights`].
 pub(crate) fn fitted_frames(model: &dyn AnyModel) -> Result<Vec<bool>> {
     let mut fitted = vec![true; model.without_weights().tstart.len()];
     for weights in model.weights() {
-        let columns = weights.shape().1.max(1);
-        let mut frames = fitted.iter_mut();
-        weights.in_parts(&mut |part| {
-            for (frame, fitted) in part.chunks_exact(columns).zip(frames.by_ref()) {
-                *fitted &= frame.iter().all(|weight| weight.is_finite());
-            }
-            Ok(())
-        })?;
+        let columns = weights.shape().1;
+        let each = FRAMES.min(fitted.len());
+        fitted.par_chunks_mut(FRAMES).enumerate().try_for_each_init(
+            || vec![0.0; each * columns],
+            |read, (part, fitted)| {
+                let first = part * FRAMES;
+                let read = &mut read[..fitted.len() * columns];
+                weights.read(first..first + fitted.len(), read)?;
+                // There are no chunks of length 0.
+                for (frame, fitted) in read.chunks_exact(columns.max(1)).zip(fitted) {
+                    *fitted &= frame.iter().all(|weight| weight.is_finite());
+                }
+                Ok::<_, Error>(())
+            },
+        )?;
     }
+    check_weights(model)?;
     Ok(fitted)
 }

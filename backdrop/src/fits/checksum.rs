@@ -50,6 +50,11 @@ impl Checksum {
         self.0
     }
 
+    /// Whether this is what a `DATASUM` says.
+    pub fn is(self, text: &str) -> bool {
+        text.trim().parse() == Ok(self.0)
+    }
+
     /// The value of `CHECKSUM` that makes the sum over the HDU zero: the complement, as 16
     /// characters.
     pub fn encoded(self) -> String {

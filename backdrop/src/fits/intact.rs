@@ -1,7 +1,6 @@
 //! Data of HDUs, checked against their sums.
 
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
 
 use fitsio::sys;
 use rayon::prelude::*;
@@ -12,7 +11,7 @@ use super::read::{Bytes, Reader};
 use crate::error::{Error, Result};
 
 /// Bytes that are read at once: a whole number of any type's values, few enough for the cache.
-const PART: usize = 1 << 18;
+pub(super) const PART: usize = 1 << 18;
 
 impl Bytes<'_> {
     /// Reads bytes from `begin` on.
@@ -42,7 +41,7 @@ impl Bytes<'_> {
     }
 
     /// The same by all threads.
-    fn sum_in_parallel(&self, start: u64, end: u64) -> std::io::Result<Checksum> {
+    pub(super) fn sum_in_parallel(&self, start: u64, end: u64) -> std::io::Result<Checksum> {
         /// Bytes that one thread reads one after another.
         const SHARE: u64 = 16 * PART as u64;
         let shares = (0..end.saturating_sub(start).div_ceil(SHARE)).into_par_iter().map(|share| {
@@ -56,35 +55,16 @@ impl Bytes<'_> {
     }
 
     /// Reads numbers that stand there as they are, from `begin` on, and shows `see` what stands there.
-    fn numbers<T: Number>(&self, begin: u64, out: &mut [T], see: impl FnOnce(&[u8])) -> std::io::Result<()> {
+    pub(super) fn numbers<T: Number>(
+        &self,
+        begin: u64,
+        out: &mut [T],
+        see: impl FnOnce(&[u8]),
+    ) -> std::io::Result<()> {
         let stored: &mut [u8] = bytemuck::cast_slice_mut(out);
         self.read(begin, stored)?;
         see(stored);
         out.iter_mut().for_each(|value| *value = value.in_native_order());
-        Ok(())
-    }
-}
-
-/// Pixels of an image that stay in their file, in which they stand as they are.
-#[derive(Debug)]
-pub(crate) struct InFile {
-    path: PathBuf,
-    bytes: Bytes<'static>,
-    /// Where they begin.
-    start: u64,
-}
-
-impl InFile {
-    /// Reads pixels, of the type that the file has, from pixel `first` on in storage order.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn read<T: Number>(&self, first: usize, out: &mut [T]) -> Result<()> {
-        let mut begin = self.start + (first * size_of::<T>()) as u64;
-        for part in out.chunks_mut(PART / size_of::<T>()) {
-            self.bytes.numbers(begin, part, |_| ()).map_err(Error::io(&self.path))?;
-            begin += size_of_val(part) as u64;
-        }
         Ok(())
     }
 }
@@ -129,27 +109,9 @@ impl Reader<'_> {
         self.compare(&expected, sum)
     }
 
-    /// All pixels of the current HDU's image, `count` of them, to be read later, if the file stores the type `T`. They are
-    /// checked now, as [`check_sum`](Self::check_sum) does, by all threads.
-    ///
-    /// # Errors
-    /// As [`check_sum`](Self::check_sum).
-    pub fn intact_in_file<T: Number>(&mut self, count: usize) -> Result<Option<InFile>> {
-        let (Some((start, _)), Bytes::InFile(file)) = (self.plain::<T>(count)?, &self.bytes) else {
-            return Ok(None);
-        };
-        let path = self.path().to_owned();
-        let bytes = Bytes::InFile(file.try_clone().map_err(Error::io(&path))?);
-        if let Some(expected) = self.data_sum() {
-            let sum = self.bytes.sum_in_parallel(self.data_start()?, self.end()).map_err(Error::io(&path))?;
-            self.compare(&expected, sum)?;
-        }
-        Ok(Some(InFile { path, bytes, start }))
-    }
-
     /// Where `count` pixels of the current HDU's image begin and end, if they are numbers of type `T` that stand
     /// there as they are.
-    fn plain<T: Number>(&self, count: usize) -> Result<Option<(u64, u64)>> {
+    pub(super) fn plain<T: Number>(&self, count: usize) -> Result<Option<(u64, u64)>> {
         let Some(image) = self.image()? else { return Ok(None) };
         let Some(start) = self.plain_at::<T>(&image)? else { return Ok(None) };
         let end = (count as u64).checked_mul(size_of::<T>() as u64).and_then(|size| start.checked_add(size));
@@ -179,12 +141,12 @@ impl Reader<'_> {
     }
 
     /// The `DATASUM` of the current HDU, if it has one.
-    fn data_sum(&self) -> Option<String> {
+    pub(super) fn data_sum(&self) -> Option<String> {
         self.text("DATASUM").filter(|sum| !sum.trim().is_empty())
     }
 
     fn compare(&self, expected: &str, sum: Checksum) -> Result<()> {
-        if expected.trim().parse() == Ok(sum.value()) { Ok(()) } else { Err(self.mismatch("DATASUM")) }
+        if sum.is(expected) { Ok(()) } else { Err(self.mismatch("DATASUM")) }
     }
 
     fn mismatch(&self, keyword: &'static str) -> Error {

@@ -22,6 +22,7 @@ mod checksum;
 mod edit;
 mod form;
 mod image;
+mod in_file;
 mod intact;
 mod layout;
 mod read;
@@ -46,7 +47,7 @@ use crate::error::{Error, Result};
 #[cfg(test)]
 pub(crate) use checksum::Checksum;
 pub(crate) use image::{ImageHdu, write_at};
-pub(crate) use intact::InFile;
+pub(crate) use in_file::InFile;
 pub(crate) use read::{Image, LONGEST_TEXT, Reader};
 pub(crate) use text::{decode, encode};
 pub(crate) use write::{Column, Values, Writer};

@@ -19,11 +19,11 @@ use crate::progress::Bar;
 use crate::selection::Selection;
 use crate::{interrupt, output};
 
-/// Pixels that are evaluated at once: eight frames of a whole CCD take 270 MB.
-const BATCH_PIXELS: usize = 8 * SCIENCE_SIZE * SCIENCE_SIZE;
+/// Pixels that are evaluated at once while as many are written: eight frames of a whole CCD take 270 MB.
+const BATCH_PIXELS: usize = 4 * SCIENCE_SIZE * SCIENCE_SIZE;
 
 /// Frames that are evaluated at once, at most.
-const BATCH: usize = 512;
+const BATCH: usize = 256;
 
 pub(super) fn run(args: &Model) -> Result<(), Failure> {
     let bar = speak(args.speech);
@@ -110,18 +110,19 @@ fn write<B: Backend>(
     };
     bar.start("evaluating", frames.len());
     let batch = (BATCH_PIXELS / (rows.len() * columns.len()).max(1)).clamp(1, BATCH);
-    for batch in frames.chunks(batch) {
+    evaluator.evaluate_in_batches(frames, batch, |frames, images| {
         interrupt::check()?;
-        background.write(&evaluator.evaluate(batch)?.into_raw_vec_and_offset().0)?;
+        background.write(&images.into_raw_vec_and_offset().0)?;
         if let Some((file, uncertainty, unit)) = &mut sigma {
-            for &frame in batch {
+            for &frame in frames {
                 let scatter = uncertainty.scatter(frame);
                 let pixels: Vec<f64> = unit.iter().map(|sigma| sigma * scatter).collect();
                 file.write(&pixels)?;
             }
         }
-        bar.advance(batch.len());
-    }
+        bar.advance(frames.len());
+        Ok::<_, Failure>(())
+    })?;
     // The first one is not given its name before the second is known to be complete.
     if let Some((file, ..)) = sigma {
         file.finish()?;

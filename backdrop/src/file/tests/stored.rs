@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::super::stored::Weights;
 use super::*;
+use crate::background::{Evaluator, evaluate_pixels};
 
 /// The same weights as bits, row by row and from several places.
 fn bits(weights: &dyn Rows) -> Vec<Vec<u64>> {
@@ -52,7 +53,8 @@ fn weights_in_a_file_have_the_bits_of_those_in_memory() {
                 let stored = stored.unwrap();
                 let [found, expected] = [stored.weights(), whole.weights()].map(|weights| weights.map(bits));
                 assert!(found == expected, "{format:?}");
-                let in_file = |weights: &Weights| matches!(weights, Weights::InFile { .. });
+                check_weights(&stored).unwrap();
+                let in_file = |weights: &Weights| matches!(weights, Weights::InFile(_));
                 assert!(stored.weights.iter().all(|weights| in_file(weights) == (format == Format::Fits)));
             }
         }
@@ -79,7 +81,7 @@ fn without_images_all_else_is_the_same_and_checked() {
 }
 
 #[test]
-fn damage_is_found_when_a_model_is_opened() {
+fn damage_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model");
     for format in FORMATS {
@@ -90,13 +92,101 @@ fn damage_is_found_when_a_model_is_opened() {
             let position = bytes.windows(8).rposition(|window| window == stored).unwrap();
             bytes[position + 3] ^= 1;
             std::fs::write(&path, &bytes).unwrap();
-            let message = StoredModel::open(&path).unwrap_err().to_string();
+            let opened = StoredModel::open(&path);
+            // Weights in a FITS file are not looked at before.
+            assert_eq!(opened.is_ok(), format == Format::Fits && number != model().scatter[0]);
+            let message = opened.and_then(|stored| check_weights(&stored)).unwrap_err().to_string();
             assert!(message.to_lowercase().contains("checksum"), "{format:?} {number}: {message}");
         }
     }
     std::fs::write(&path, "SIMPLE").unwrap();
     assert!(StoredModel::open(&path).is_err());
     assert!(matches!(StoredModel::open(&dir.path().join("none")), Err(Error::Io { .. })));
+}
+
+#[test]
+fn what_is_read_is_checked_whatever_came_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.fits");
+    let whole = long(211);
+    whole.save(&path, Format::Fits, false).unwrap();
+    let intact = std::fs::read(&path).unwrap();
+    let mut damaged = intact.clone();
+    let number = whole.weights2[(100, 500)].to_be_bytes();
+    let position = damaged.windows(8).position(|window| window == number).unwrap();
+    damaged[position + 7] ^= 1;
+    // All at once, some twice, overlapping, from the end, none of those that follow.
+    let orders: [&[Range<usize>]; 6] = [
+        &[],
+        &[0..211],
+        &[0..100, 100..211],
+        &[90..110, 100..120, 90..110, 5..6],
+        &[210..211, 209..210, 0..1, 0..211],
+        &[3..3, 0..50, 60..211, 50..60, 0..211],
+    ];
+    for order in orders {
+        for (bytes, is_intact) in [(&intact, true), (&damaged, false)] {
+            std::fs::write(&path, bytes).unwrap();
+            let stored = StoredModel::open(&path).unwrap();
+            for rows in order {
+                let mut out = vec![0.0; rows.len() * 1001];
+                stored.weights[1].read(rows.clone(), &mut out).unwrap();
+            }
+            for _ in 0..2 {
+                assert_eq!(check_weights(&stored).is_ok(), is_intact, "{order:?}");
+            }
+            assert_eq!(fitted_frames(&stored).is_ok(), is_intact, "{order:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_made_of_damaged_weights_is_given_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.fits");
+    let mut whole = long(70);
+    whole.weights1 = whole.weights1.slice_move(ndarray::s![.., ..1]);
+    whole.weights2 = whole.weights2.slice_move(ndarray::s![.., ..4]);
+    whole.design1 = "cartesian(1) ~ 2 +- 100".into();
+    whole.design2 = "cartesian(2) ~ 0 +- 200".into();
+    whole.save(&path, Format::Fits, false).unwrap();
+    let xp = array_api::Cpu::new();
+    let frames: Vec<usize> = (0..70).rev().chain(3..9).collect();
+    let expected = whole.evaluate(&xp, &frames, &[1, 2], &[3]).unwrap();
+    let pixels = [(1, 3), (2, 3)];
+    let of_pixels = whole.evaluate_pixels(&xp, &frames, &pixels).unwrap();
+
+    let in_batches = |stored: &StoredModel, size: usize| -> Result<Vec<f64>> {
+        let mut found = Vec::new();
+        let evaluator = Evaluator::new(&xp, stored, &[1, 2], &[3])?;
+        evaluator.evaluate_in_batches(&frames, size, |batch, images| {
+            assert!(batch.len() == images.dim().0 && batch.len() <= size.max(1));
+            found.extend(images);
+            Ok::<_, Error>(())
+        })?;
+        Ok(found)
+    };
+    let evaluate = |stored: &StoredModel, frames: &[usize]| {
+        Evaluator::new(&xp, stored, &[1, 2], &[3]).and_then(|evaluator| evaluator.evaluate(frames))
+    };
+    let open = || StoredModel::open(&path).unwrap();
+    assert_eq!(evaluate(&open(), &frames).unwrap(), expected);
+    assert_eq!(evaluate_pixels(&xp, &open(), &frames, &pixels).unwrap(), of_pixels);
+    for size in [0, 1, 32, 1000] {
+        assert_eq!(in_batches(&open(), size).unwrap(), expected.iter().copied().collect::<Vec<_>>());
+    }
+
+    let mut bytes = std::fs::read(&path).unwrap();
+    let number = whole.weights2[(50, 2)].to_be_bytes();
+    let position = bytes.windows(8).position(|window| window == number).unwrap();
+    bytes[position + 7] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    // Whether or not the damaged number is needed.
+    for frames in [&[50][..], &[0], &[]] {
+        assert!(matches!(evaluate(&open(), frames), Err(Error::Checksum { .. })));
+        assert!(matches!(evaluate_pixels(&xp, &open(), frames, &pixels), Err(Error::Checksum { .. })));
+    }
+    assert!(matches!(in_batches(&open(), 7), Err(Error::Checksum { .. })));
 }
 
 #[test]
@@ -109,7 +199,7 @@ fn a_file_that_is_cut_while_it_is_open_is_named() {
     let [_, weights] = stored.weights();
     let message = weights.read(98..100, &mut vec![0.0; 2002]).unwrap_err().to_string();
     assert!(message.contains("model.fits"), "{message}");
-    assert!(fitted_frames(&stored).is_err());
+    assert!(fitted_frames(&stored).is_err() && check_weights(&stored).is_err());
 }
 
 #[test]
