@@ -58,6 +58,10 @@ pub trait Element:
 
     /// Whether the value is the zero that consists of zero bits, and not -0.
     fn is_zero_bits(self) -> bool;
+
+    /// The value whose bytes, the most significant first, are those of `self`.
+    #[must_use]
+    fn from_big_endian(self) -> Self;
 }
 
 /// A number: arithmetic wraps around for integers, as NumPy's does.
@@ -134,7 +138,7 @@ pub trait Cast<U: Element>: Element {
 }
 
 macro_rules! elements {
-    ($($t:ty, $dtype:ident, $zero:expr, $one:expr, $nan:expr, $zero_bits:expr;)*) => {$(
+    ($($t:ty, $dtype:ident, $zero:expr, $one:expr, $nan:expr, $zero_bits:expr, $from_be:expr;)*) => {$(
         impl sealed::Sealed for $t {}
         impl Element for $t {
             const DTYPE: DType = DType::$dtype;
@@ -144,17 +148,19 @@ macro_rules! elements {
             fn is_nan_value(self) -> bool { let test: fn($t) -> bool = $nan; test(self) }
             #[inline(always)]
             fn is_zero_bits(self) -> bool { let test: fn($t) -> bool = $zero_bits; test(self) }
+            #[inline(always)]
+            fn from_big_endian(self) -> Self { let swapped: fn($t) -> $t = $from_be; swapped(self) }
         }
     )*};
 }
 
 elements! {
-    f32, Float32, 0.0, 1.0, |x| x.is_nan(), |x| x.to_bits() == 0;
-    f64, Float64, 0.0, 1.0, |x| x.is_nan(), |x| x.to_bits() == 0;
-    i32, Int32, 0, 1, |_| false, |x| x == 0;
-    i64, Int64, 0, 1, |_| false, |x| x == 0;
-    u8, UInt8, 0, 1, |_| false, |x| x == 0;
-    bool, Bool, false, true, |_| false, |x| !x;
+    f32, Float32, 0.0, 1.0, |x| x.is_nan(), |x| x.to_bits() == 0, |x| f32::from_bits(u32::from_be(x.to_bits()));
+    f64, Float64, 0.0, 1.0, |x| x.is_nan(), |x| x.to_bits() == 0, |x| f64::from_bits(u64::from_be(x.to_bits()));
+    i32, Int32, 0, 1, |_| false, |x| x == 0, i32::from_be;
+    i64, Int64, 0, 1, |_| false, |x| x == 0, i64::from_be;
+    u8, UInt8, 0, 1, |_| false, |x| x == 0, |x| x;
+    bool, Bool, false, true, |_| false, |x| !x, |x| x;
 }
 
 macro_rules! casts {

@@ -67,8 +67,7 @@ pub fn big_endian_columns(bytes: &[u8], length: usize, columns: Range<usize>, ou
     Ok(())
 }
 
-/// Turns big-endian numbers in single precision, which were read as bytes into the memory of numbers, into those of this
-/// machine where they are.
+/// Turns big-endian numbers, which were read as bytes into the memory of numbers, into those of this machine where they are.
 ///
 /// ```
 /// use array_api::host;
@@ -77,7 +76,7 @@ pub fn big_endian_columns(bytes: &[u8], length: usize, columns: Range<usize>, ou
 /// host::big_endian_in_place(&mut numbers);
 /// assert_eq!(numbers, [1.0, -2.5]);
 /// ```
-pub fn big_endian_in_place(numbers: &mut [f32]) {
+pub fn big_endian_in_place<T: Element>(numbers: &mut [T]) {
     swap::in_place(numbers);
 }
 

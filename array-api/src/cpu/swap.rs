@@ -2,15 +2,17 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+use crate::Element;
+
 /// Turns big-endian numbers into those of this machine where they are.
-pub(crate) fn in_place(numbers: &mut [f32]) {
-    struct InPlace<'a>(&'a mut [f32]);
-    impl WithSimd for InPlace<'_> {
+pub(crate) fn in_place<T: Element>(numbers: &mut [T]) {
+    struct InPlace<'a, T>(&'a mut [T]);
+    impl<T: Element> WithSimd for InPlace<'_, T> {
         type Output = ();
         #[inline(always)]
         fn with_simd<S: Simd>(self, _: S) {
             for number in self.0 {
-                *number = f32::from_bits(u32::from_be(number.to_bits()));
+                *number = number.from_big_endian();
             }
         }
     }

@@ -34,10 +34,18 @@ impl Checksum {
         for (position, &byte) in tail.iter().enumerate() {
             sum += u64::from(byte) << (8 * (3 - position));
         }
-        while sum > u64::from(u32::MAX) {
-            sum = (sum & u64::from(u32::MAX)) + (sum >> 32);
+        self.0 = folded(sum);
+    }
+
+    /// Adds numbers in native order, which begin with a whole word in the file.
+    pub fn add_numbers(&mut self, numbers: &[f64]) {
+        let words = |number: &f64| {
+            let bits = number.to_bits();
+            (bits >> 32) + (bits & u64::from(u32::MAX))
+        };
+        for numbers in numbers.chunks(1 << 24) {
+            self.0 = folded(u64::from(self.0) + numbers.iter().map(words).sum::<u64>());
         }
-        self.0 = sum as u32;
     }
 
     /// Adds the sum of other bytes.
@@ -63,6 +71,14 @@ impl Checksum {
         unsafe { sys::ffesum(c_ulong::from(self.0), 1, text.as_mut_ptr()) };
         text_of(&text)
     }
+}
+
+/// A sum with its carries added at the other end.
+fn folded(mut sum: u64) -> u32 {
+    while sum > u64::from(u32::MAX) {
+        sum = (sum & u64::from(u32::MAX)) + (sum >> 32);
+    }
+    sum as u32
 }
 
 #[cfg(test)]
@@ -92,6 +108,19 @@ mod tests {
         second.add(61, &bytes[61..]);
         first.join(second);
         assert_eq!(first, whole);
+    }
+
+    #[test]
+    fn numbers_are_summed_up_as_their_bytes() {
+        let numbers: Vec<f64> =
+            (0..301_u64).map(|i| f64::from_bits(i.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (i << 60))).collect();
+        for count in [0, 1, 2, 300, 301] {
+            let bytes: Vec<u8> = numbers[..count].iter().flat_map(|number| number.to_be_bytes()).collect();
+            let [mut expected, mut found] = [Checksum(u32::MAX - 5); 2];
+            expected.add(4, &bytes);
+            found.add_numbers(&numbers[..count]);
+            assert_eq!(found, expected);
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use array_api::host;
+
 use super::checksum::Checksum;
 use super::intact::PART;
 use super::read::{Bytes, Reader};
@@ -50,12 +52,11 @@ impl InFile {
         let mut sum = Checksum::default();
         let mut begin = self.begin(rows.start);
         for part in out.chunks_mut(PART / size_of::<f64>()) {
-            let add = |stored: &[u8]| {
-                if new {
-                    sum.add(begin, stored)
-                }
-            };
-            self.bytes.numbers(begin, part, add).map_err(Error::io(&self.path))?;
+            self.bytes.read(begin, bytemuck::cast_slice_mut(part)).map_err(Error::io(&self.path))?;
+            host::big_endian_in_place(part);
+            if new {
+                sum.add_numbers(part);
+            }
             begin += size_of_val(part) as u64;
         }
         let mut unchecked = self.unchecked();

@@ -15,7 +15,7 @@ pub(super) const PART: usize = 1 << 18;
 
 impl Bytes<'_> {
     /// Reads bytes from `begin` on.
-    fn read(&self, begin: u64, out: &mut [u8]) -> std::io::Result<()> {
+    pub(super) fn read(&self, begin: u64, out: &mut [u8]) -> std::io::Result<()> {
         match self {
             Self::InFile(file) => file.read_exact_at(out, begin),
             Self::InMemory(bytes) => {
@@ -53,20 +53,6 @@ impl Bytes<'_> {
             Ok(sum)
         })
     }
-
-    /// Reads numbers that stand there as they are, from `begin` on, and shows `see` what stands there.
-    pub(super) fn numbers<T: Number>(
-        &self,
-        begin: u64,
-        out: &mut [T],
-        see: impl FnOnce(&[u8]),
-    ) -> std::io::Result<()> {
-        let stored: &mut [u8] = bytemuck::cast_slice_mut(out);
-        self.read(begin, stored)?;
-        see(stored);
-        out.iter_mut().for_each(|value| *value = value.in_native_order());
-        Ok(())
-    }
 }
 
 impl Reader<'_> {
@@ -97,7 +83,10 @@ impl Reader<'_> {
         let part = |(number, part): (usize, &mut [T])| {
             let begin = start + (number * PART) as u64;
             let mut sum = Checksum::default();
-            bytes.numbers(begin, part, |stored| sum.add(begin, stored))?;
+            let stored: &mut [u8] = bytemuck::cast_slice_mut(part);
+            bytes.read(begin, stored)?;
+            sum.add(begin, stored);
+            part.iter_mut().for_each(|value| *value = value.in_native_order());
             Ok(sum)
         };
         let parts = out.par_chunks_mut(PART / size_of::<T>()).enumerate().map(part);

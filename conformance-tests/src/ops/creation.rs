@@ -36,7 +36,14 @@ fn big_endian<B: Backend>(xp: &B, check: &Check) -> Outcome {
             out.iter_mut().zip(swapped).for_each(|(out, number)| *out = number);
             array_api::host::big_endian_in_place(out);
         })?;
-        check.same("a file in place", &found, &image)
+        check.same("a file in place", &found, &image)?;
+        let double = image.mapv(f64::from);
+        let mut swapped: Vec<f64> = double.iter().map(|x| f64::from_bits(x.to_bits().to_be())).collect();
+        array_api::host::big_endian_in_place(&mut swapped);
+        check.equal("in double precision", bits(swapped), bits(double.into_iter().collect()))?;
+        let mut whole = [1_i32.to_be(), (-7_i32).to_be()];
+        array_api::host::big_endian_in_place(&mut whole);
+        check.equal("whole numbers", whole, [1, -7])
     })
 }
 
