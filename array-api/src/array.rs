@@ -131,7 +131,7 @@ impl<T: Element, B: Backend> Array<T, B> {
     /// ```
     pub fn into_vec(self) -> Result<Vec<T>> {
         match Arc::try_unwrap(self.buffer) {
-            Ok(buffer) => self.backend.into_host(buffer, &self.layout),
+            Ok(buffer) => self.backend.hand_over(buffer, &self.layout),
             Err(buffer) => self.backend.download(View { buffer: &*buffer, layout: &self.layout }),
         }
     }

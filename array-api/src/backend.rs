@@ -91,7 +91,7 @@ pub trait Storage: Sized + Clone + Send + Sync + Debug + 'static {
 
     /// As [`download`](Self::download) of a buffer that is no longer needed: where that is the host's, the vector takes its
     /// memory if the elements lie there in order.
-    fn into_host<T: Element>(&self, buffer: Self::Buffer<T>, layout: &Layout) -> Result<Vec<T>> {
+    fn hand_over<T: Element>(&self, buffer: Self::Buffer<T>, layout: &Layout) -> Result<Vec<T>> {
         self.download(View { buffer: &buffer, layout })
     }
 

@@ -61,7 +61,7 @@ pub trait Element:
 
     /// The value whose bytes, the most significant first, are those of `self`.
     #[must_use]
-    fn from_big_endian(self) -> Self;
+    fn big_endian_as_native(self) -> Self;
 }
 
 /// A number: arithmetic wraps around for integers, as NumPy's does.
@@ -149,7 +149,7 @@ macro_rules! elements {
             #[inline(always)]
             fn is_zero_bits(self) -> bool { let test: fn($t) -> bool = $zero_bits; test(self) }
             #[inline(always)]
-            fn from_big_endian(self) -> Self { let swapped: fn($t) -> $t = $from_be; swapped(self) }
+            fn big_endian_as_native(self) -> Self { let swapped: fn($t) -> $t = $from_be; swapped(self) }
         }
     )*};
 }

@@ -158,7 +158,7 @@ pub fn evaluate_pixels<B: Backend>(
 pub(crate) fn designs(model: &dyn AnyModel) -> Result<(Design, Design)> {
     let head = model.without_weights();
     let (design1, design2): (Design, Design) = (head.design1.parse()?, head.design2.parse()?);
-    let [weights1, weights2] = model.weights().map(|weights| weights.shape().1);
+    let [weights1, weights2] = model.columns();
     for (name, design, weights) in [("A1", &design1, weights1), ("A2", &design2, weights2)] {
         if design.columns() != weights {
             return Err(Error::InvalidArgument(format!(

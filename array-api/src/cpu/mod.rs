@@ -120,7 +120,7 @@ impl Storage for Cpu {
         Ok(contiguous(x).into_owned())
     }
 
-    fn into_host<T: Element>(&self, buffer: CpuBuffer<T>, layout: &Layout) -> Result<Vec<T>> {
+    fn hand_over<T: Element>(&self, buffer: CpuBuffer<T>, layout: &Layout) -> Result<Vec<T>> {
         match layout.contiguous_range() {
             Some(range) if range.start == 0 => {
                 let mut elements = buffer.into_vec();

@@ -12,7 +12,7 @@ pub(crate) fn in_place<T: Element>(numbers: &mut [T]) {
         #[inline(always)]
         fn with_simd<S: Simd>(self, _: S) {
             for number in self.0 {
-                *number = number.from_big_endian();
+                *number = number.big_endian_as_native();
             }
         }
     }

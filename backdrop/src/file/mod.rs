@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 use ndarray::Array2;
 
 pub(crate) use rows::Rows;
-pub use stored::{AnyModel, StoredModel};
-pub(crate) use stored::{check_weights, fitted_frames};
+pub(crate) use stored::check_weights;
+pub use stored::{AnyModel, StoredModel, fitted_frames};
 
 use crate::error::{Error, Result, quoted};
 use crate::fits::{Kind, LONGEST_TEXT, Reader, encode};

@@ -24,6 +24,11 @@ pub trait AnyModel: Sync {
     /// The weights of `A1` and `A2`, of shapes (frames, columns).
     #[doc(hidden)]
     fn weights(&self) -> [&dyn Rows; 2];
+
+    /// How many weights of `A1` and `A2` a frame has.
+    fn columns(&self) -> [usize; 2] {
+        self.weights().map(|weights| weights.shape().1)
+    }
 }
 
 impl AnyModel for Model {
@@ -140,11 +145,11 @@ pub(crate) fn check_weights(model: &dyn AnyModel) -> Result<()> {
     model.weights().into_iter().try_for_each(Rows::check)
 }
 
-/// For each frame of a model whether all of its weights are numbers.
+/// For each frame of a model whether it was fitted: whether all of its weights are numbers.
 ///
 /// # Errors
-/// Those of reading; as [`check_weights`].
-pub(crate) fn fitted_frames(model: &dyn AnyModel) -> Result<Vec<bool>> {
+/// Those of reading; [`Error::Checksum`] if the weights in a file are not those that were written.
+pub fn fitted_frames(model: &dyn AnyModel) -> Result<Vec<bool>> {
     let mut fitted = vec![true; model.without_weights().tstart.len()];
     for weights in model.weights() {
         let columns = weights.shape().1;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use backdrop::error::Error;
 use backdrop::ffi::{FfiHeader, Storage};
-use backdrop::file::Model;
+use backdrop::file::{AnyModel, Model, StoredModel, fitted_frames};
 use backdrop::scene::Scene;
 use serde_json::{Value, json};
 
@@ -40,8 +40,9 @@ pub(super) fn run(args: &Info) -> Result<(), Failure> {
 
 /// What a file is, for people and for machines; or why it is neither a model nor an image.
 fn describe(path: &Path) -> Result<(String, Value), String> {
-    match Model::load(path) {
-        Ok(model) => return Ok(describe_model(&model)),
+    let described = StoredModel::open_with_images(path).and_then(|model| describe_model(&model));
+    match described {
+        Ok(described) => return Ok(described),
         Err(Error::NotAModel { .. }) => {}
         Err(error) => return Err(error.to_string()),
     }
@@ -59,9 +60,11 @@ fn describe(path: &Path) -> Result<(String, Value), String> {
     }
 }
 
-fn describe_model(model: &Model) -> (String, Value) {
+fn describe_model(model: &StoredModel) -> Result<(String, Value), Error> {
+    let fitted = fitted_frames(model)?.into_iter().filter(|&fitted| fitted).count();
+    let [weights1, weights2] = model.columns();
+    let model = model.without_weights();
     let frames = model.tstart.len();
-    let fitted = model.weights1.rows().into_iter().filter(|row| row.iter().all(|w| w.is_finite())).count();
     let (rows, columns) = model.shape;
     let clean =
         model.star_mask.iter().zip(&model.saturation_mask).filter(|&(&star, &saturation)| star && saturation);
@@ -75,8 +78,8 @@ fn describe_model(model: &Model) -> (String, Value) {
             ("times", times(first, last)),
             ("pixels", format!("{rows} x {columns}, {:.1} % of them masked", 100.0 * (1.0 - clean))),
             ("preset", format!("{}, {} knots", model.preset, model.nknots)),
-            ("A1", format!("{}: {} weights a frame", model.design1, model.weights1.ncols())),
-            ("A2", format!("{}: {} weights a frame", model.design2, model.weights2.ncols())),
+            ("A1", format!("{}: {} weights a frame", model.design1, weights1)),
+            ("A2", format!("{}: {} weights a frame", model.design2, weights2)),
             (
                 "bitmasks",
                 format!(
@@ -107,8 +110,8 @@ fn describe_model(model: &Model) -> (String, Value) {
         "nknots": model.nknots,
         "design1": model.design1,
         "design2": model.design2,
-        "weights1": model.weights1.ncols(),
-        "weights2": model.weights2.ncols(),
+        "weights1": weights1,
+        "weights2": weights2,
         "quality_bitmask": model.quality_bitmask,
         "average_bitmask": model.average_bitmask,
         "scatter": median(&model.scatter),
@@ -120,7 +123,7 @@ fn describe_model(model: &Model) -> (String, Value) {
         "seed": model.seed,
         "input_files": model.input_files,
     });
-    (human, machine)
+    Ok((human, machine))
 }
 
 fn describe_scene(scene: &Scene) -> (String, Value) {

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use array_api::Backend;
+use backdrop::background::Evaluator;
 use backdrop::ffi::{FfiSource, Filter, find_ffis};
-use backdrop::file::Model;
+use backdrop::file::{AnyModel, Model};
 use backdrop::source::{FrameSource, Target};
 
 use crate::failure::Failure;
@@ -75,7 +76,7 @@ impl Frames {
 /// A frame of a model, with its data if there are images.
 pub(super) fn view<B: Backend>(
     xp: &B,
-    model: &Model,
+    model: &dyn AnyModel,
     frames: Option<&Frames>,
     frame: usize,
 ) -> Result<FrameView, Failure> {
@@ -83,9 +84,10 @@ pub(super) fn view<B: Backend>(
         Some(frames) => frames.read(frame)?,
         None => None,
     };
-    let (rows, columns): (Vec<_>, Vec<_>) = ((0..model.shape.0).collect(), (0..model.shape.1).collect());
-    let background = model.evaluate(xp, &[frame], &rows, &columns)?;
-    Ok(FrameView::new(model, background.iter().map(|&value| value as f32).collect(), data))
+    let head = model.without_weights();
+    let (rows, columns): (Vec<_>, Vec<_>) = ((0..head.shape.0).collect(), (0..head.shape.1).collect());
+    let background = Evaluator::new(xp, model, &rows, &columns)?.evaluate(&[frame])?;
+    Ok(FrameView::new(head, background.iter().map(|&value| value as f32).collect(), data))
 }
 
 /// The caption of a frame; short for a single panel.

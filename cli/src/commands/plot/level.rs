@@ -2,7 +2,7 @@
 
 use array_api::Backend;
 use backdrop::background::Evaluator;
-use backdrop::file::Model;
+use backdrop::file::{AnyModel, Model};
 use backdrop::progress::Progress;
 use backdrop::quality::{BLOWN_OUT, NO_DATA, passes};
 
@@ -49,22 +49,24 @@ pub(super) struct Levels {
 }
 
 impl Levels {
-    pub(super) fn new<B: Backend>(xp: &B, model: &Model, bar: &Bar) -> Result<Self, Failure> {
-        let (rows, columns) = (grid(model.shape.0), grid(model.shape.1));
+    pub(super) fn new<B: Backend>(xp: &B, model: &dyn AnyModel, bar: &Bar) -> Result<Self, Failure> {
+        let head = model.without_weights();
+        let (rows, columns) = (grid(head.shape.0), grid(head.shape.1));
         let evaluator = Evaluator::new(xp, model, &rows, &columns)?;
-        let all: Vec<usize> = (0..model.tstart.len()).collect();
+        let all: Vec<usize> = (0..head.tstart.len()).collect();
         let mut levels: [Vec<f32>; 5] = Default::default();
         bar.start("evaluating", all.len());
-        for batch in all.chunks(BATCH) {
+        evaluator.evaluate_in_batches(&all, BATCH, |batch, images| {
             interrupt::check()?;
-            for frame in evaluator.evaluate(batch)?.outer_iter() {
+            for frame in images.outer_iter() {
                 let values: Vec<f32> = frame.iter().map(|&value| value as f32).collect();
                 for (levels, part) in levels.iter_mut().zip([0.5, 0.05, 0.95, 0.0, 1.0]) {
                     levels.push(percentile(&values, part));
                 }
             }
             bar.advance(batch.len());
-        }
+            Ok::<_, Failure>(())
+        })?;
         bar.finish();
         let [median, low, high, lowest, highest] = levels;
         Ok(Self { median, low, high, lowest, highest })

@@ -10,7 +10,7 @@ mod plan;
 use std::path::Path;
 
 use array_api::{Backend, dispatch};
-use backdrop::file::Model;
+use backdrop::file::{AnyModel, StoredModel};
 use backdrop::output::WholeFile;
 use backdrop::progress::Progress;
 use serde_json::{Value, json};
@@ -29,14 +29,15 @@ pub(super) fn run(args: &Plot) -> Result<(), Failure> {
     let bar = speak(args.speech);
     let device = device(&args.compute)?;
     let formats = plan::Formats::of(args)?;
-    let model = Model::load(&args.model)?;
+    let model = StoredModel::open_with_images(&args.model)?;
+    let head = model.without_weights();
     let frames = match &args.in_dir {
-        Some(dir) => Some(Frames::open(dir, &model)?),
+        Some(dir) => Some(Frames::open(dir, head)?),
         None => None,
     };
     let files = dispatch!(&device, |xp| {
         let levels = Levels::new(xp, &model, &bar)?;
-        let plan = Plan::new(args, formats, &model, frames.as_ref(), &levels)?;
+        let plan = Plan::new(args, formats, head, frames.as_ref(), &levels)?;
         if args.out.is_none() {
             make_dir(&args.out_dir)?;
         }
@@ -78,7 +79,7 @@ fn say(args: &Plot, plan: &Plan) -> Result<(), Failure> {
 /// What pictures are drawn from.
 struct Drawing<'a> {
     args: &'a Plot,
-    model: &'a Model,
+    model: &'a StoredModel,
     frames: Option<&'a Frames>,
     levels: &'a Levels,
 }
@@ -102,23 +103,24 @@ impl Drawing<'_> {
         bar: &Bar,
     ) -> Result<(), Failure> {
         let (model, overwrite) = (self.model, self.args.overwrite);
+        let head = model.without_weights();
         let still = formats.still;
         match subject {
             Subject::Frame(frame) => {
                 let view = frames::view(xp, model, self.frames, *frame)?;
-                let caption = frames::caption(model, *frame, self.frames.is_some())?;
+                let caption = frames::caption(head, *frame, self.frames.is_some())?;
                 picture::write(path, &view.panels(caption), still, overwrite)
             }
-            Subject::Level => picture::write(path, &self.levels.chart(model), still, overwrite),
+            Subject::Level => picture::write(path, &self.levels.chart(head), still, overwrite),
             Subject::Components(kind) => {
-                picture::write(path, &components::chart(model, *kind), still, overwrite)
+                picture::write(path, &components::chart(head, *kind), still, overwrite)
             }
-            Subject::Masks => masks::write(path, model, still, overwrite),
+            Subject::Masks => masks::write(path, head, still, overwrite),
             Subject::Movie(frames) => {
                 bar.start("filming", frames.len());
                 let movie = Movie {
-                    caption: format!("Background of {}", model.target),
-                    shape: model.shape,
+                    caption: format!("Background of {}", head.target),
+                    shape: head.shape,
                     range: self.levels.range(frames),
                     frames: frames.len() as u32,
                     frames_per_second: self.args.fps,
