@@ -46,9 +46,7 @@ impl InFile {
     /// # Errors
     /// [`Error::Io`].
     pub fn read(&self, rows: Range<usize>, out: &mut [f64]) -> Result<()> {
-        let is_new =
-            |unchecked: &Option<Unchecked>| unchecked.as_ref().is_some_and(|all| all.lacks(rows.clone()));
-        let new = is_new(&self.unchecked());
+        let new = self.unchecked().as_ref().is_some_and(|unchecked| unchecked.lacks(rows.clone()));
         let mut sum = Checksum::default();
         let mut begin = self.begin(rows.start);
         for part in out.chunks_mut(PART / size_of::<f64>()) {
@@ -59,13 +57,11 @@ impl InFile {
             }
             begin += size_of_val(part) as u64;
         }
-        let mut unchecked = self.unchecked();
         // Another thread may have read some of them meanwhile.
-        if new && is_new(&unchecked) {
-            if let Some(unchecked) = &mut *unchecked {
-                unchecked.sum.join(sum);
-                unchecked.has[rows].fill(true);
-            }
+        let mut unchecked = self.unchecked();
+        if let Some(unchecked) = unchecked.as_mut().filter(|unchecked| new && unchecked.lacks(rows.clone())) {
+            unchecked.sum.join(sum);
+            unchecked.has[rows].fill(true);
         }
         Ok(())
     }

@@ -118,7 +118,7 @@ fn what_is_read_is_checked_whatever_came_first() {
     // All at once, some twice, overlapping, from the end, none of those that follow.
     let orders: [&[Range<usize>]; 6] = [
         &[],
-        &[0..211],
+        &[0..211, 7..7],
         &[0..100, 100..211],
         &[90..110, 100..120, 90..110, 5..6],
         &[210..211, 209..210, 0..1, 0..211],
