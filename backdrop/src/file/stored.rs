@@ -95,6 +95,14 @@ impl StoredModel {
         let (model, weights) = Model::read(path, true, fits::stored_weights, Weights::InMemory)?;
         Ok(Self { model, weights })
     }
+
+    /// Checks the weights at once, such as before many results are made of them.
+    ///
+    /// # Errors
+    /// [`Error::Checksum`] if they are not those that were written; [`Error::Io`].
+    pub fn check(&self) -> Result<()> {
+        check_weights(self)
+    }
 }
 
 impl AnyModel for StoredModel {

@@ -30,6 +30,8 @@ pub(super) fn run(args: &Correct) -> Result<(), Failure> {
     let images = args.average || args.add_sigma;
     let model =
         if images { StoredModel::open_with_images(&args.model) } else { StoredModel::open(&args.model) }?;
+    // A damaged model is an error once, and not of each file.
+    model.check()?;
     let frame = open_frame(&args.place)?;
     if let Some(dir) = &args.out_dir {
         make_dir(dir)?;

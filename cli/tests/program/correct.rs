@@ -102,6 +102,37 @@ fn the_average_frame_and_the_uncertainty_are_of_the_models_images() {
     assert!(errors().any(|(plain, sigma)| plain < sigma));
 }
 
+/// Weights are checked as they are read, which is after files to be written were begun.
+#[test]
+fn a_model_with_damaged_weights_is_one_error_and_leaves_nothing() {
+    let dir = with_model();
+    let here = dir.path();
+    let mut bytes = std::fs::read(here.join(MODEL)).unwrap();
+    let weights = Model::load(&here.join(MODEL)).unwrap().weights2;
+    // Not of a frame that was not fitted.
+    let weight = weights.iter().find(|weight| weight.is_normal()).unwrap().to_be_bytes();
+    let position = bytes.windows(8).position(|window| window == weight).unwrap();
+    bytes[position + 5] ^= 1;
+    std::fs::write(here.join(MODEL), bytes).unwrap();
+    let before = names(here);
+    let commands: [&[&str]; 6] = [
+        &["model", MODEL, "--frames", "0", "--rows", "1..3", "--columns", "4..9", "--out", "window.fits"],
+        &["model", MODEL, "--out", "window.fits"],
+        &["correct", "--model", MODEL, "a.fits", "b.fits"],
+        &["flag", "--model", MODEL, "--level", "1", "a.fits", "b.fits"],
+        &["flag", "--model", MODEL, "--level", "1", "--pixel", "3,4", "--out", "flags.fits"],
+        &["info", MODEL],
+    ];
+    for command in commands {
+        let line = format!(
+            "backdrop: error: {MODEL}: HDU 3 does not match its checksum (DATASUM): the file is damaged; \
+             download or copy it again\n"
+        );
+        backdrop(here).args(command).assert().code(1).stdout(is_empty()).stderr(line);
+        assert_eq!(names(here), before, "{command:?}");
+    }
+}
+
 #[test]
 fn a_bad_file_is_named_and_the_others_are_corrected() {
     let dir = with_model();
