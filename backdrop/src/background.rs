@@ -87,9 +87,7 @@ impl Model {
         }
         Ok(result)
     }
-}
 
-impl Model {
     /// The background in electrons/s at single pixels of the CCD, science (row, column), of shape
     /// (frames, pixels); `frames` are positions in the model's list of frames. A frame that was not
     /// fitted gives NaN. The sums are those of [`evaluate`](Self::evaluate) in another order.

@@ -112,7 +112,8 @@ impl Unchecked {
 }
 
 impl Reader<'_> {
-    /// The image of `shape`, (rows, columns), in the current HDU, to be read later, if the file has double precision numbers.
+    /// The image of `shape`, (rows, columns), in the current HDU, to be read later, if the file has double precision numbers,
+    /// and columns of them.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -122,6 +123,10 @@ impl Reader<'_> {
         else {
             return Ok(None);
         };
+        // Rows of nothing may be any number.
+        if columns == 0 {
+            return Ok(None);
+        }
         let path = self.path().to_owned();
         let bytes = Bytes::InFile(file.try_clone().map_err(Error::io(&path))?);
         let unchecked = self.data_sum().map(|expected| Unchecked {

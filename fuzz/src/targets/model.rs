@@ -1,7 +1,8 @@
 //! Models, as FITS and as npz.
 
 use array_api::Cpu;
-use backdrop::file::{Format, Model};
+use backdrop::background::Evaluator;
+use backdrop::file::{AnyModel, Format, Model, StoredModel};
 use backdrop::uncertainty::Uncertainty;
 use ndarray::Array2;
 
@@ -65,9 +66,12 @@ const MOST: usize = 4;
 
 pub(super) fn run(input: &[u8]) {
     let path = scratch::file("model", input);
-    let model = match Model::load(&path) {
-        Ok(model) => model,
-        Err(error) => return check(&error, &path),
+    let stored = StoredModel::open(&path).and_then(|stored| stored.check().map(|()| stored));
+    let (model, stored) = match (Model::load(&path), stored) {
+        (Ok(model), Ok(stored)) => (model, stored),
+        // Only the images may be at fault.
+        (Err(error), _) => return check(&error, &path),
+        (Ok(_), Err(error)) => panic!("a model that can be loaded cannot be opened: {error}"),
     };
     note("loaded");
     assert!(model.shape.0 <= 2048 && model.shape.1 <= 2048);
@@ -96,6 +100,11 @@ pub(super) fn run(input: &[u8]) {
                     assert!(a.is_finite() == b.is_finite() || a.abs().max(b.abs()) > 1e290, "{a} is not {b}");
                 }
             }
+            let of_stored =
+                Evaluator::new(&xp, &stored, &rows, &columns).and_then(|stored| stored.evaluate(&frames));
+            let of_stored = of_stored.expect("weights that are in the file");
+            assert!(flux.iter().map(|x| x.to_bits()).eq(of_stored.iter().map(|x| x.to_bits())));
+            assert_eq!(stored.columns(), model.columns());
             assert!(model.evaluate(&xp, &[model.tstart.len()], &rows, &columns).is_err());
             assert!(model.evaluate(&xp, &frames, &[2048], &columns).is_err());
         }

@@ -243,3 +243,19 @@ fn frames_are_fitted_that_have_all_of_their_weights() {
     assert_eq!(fitted_frames(&without).unwrap(), [true; 211]);
     assert!(fitted_frames(&empty()).unwrap().is_empty());
 }
+
+#[test]
+fn rows_without_columns_may_be_any_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.fits");
+    let mut hdus = original_layout(2, 77, COLUMNS2);
+    for rows in [2, 1_usize << 40, 1 << 62] {
+        hdus[2] = Hdu::image(-64, &[rows, 0], Vec::new())
+            .card("EXTNAME", "'WEIGHTS1'")
+            .card("DATASUM", "'0       '");
+        std::fs::write(&path, file_of(&hdus)).unwrap();
+        let [stored, loaded] =
+            [StoredModel::open(&path).map(drop), Model::load(&path).map(drop)].map(Result::unwrap_err);
+        assert_eq!(stored.to_string(), loaded.to_string());
+    }
+}
