@@ -13,4 +13,5 @@ mod real_frame;
 mod recovery;
 mod residuals;
 mod shared_fit;
+mod stored;
 mod uncertainty;

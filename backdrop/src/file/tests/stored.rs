@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::super::stored::Weights;
 use super::*;
-use crate::background::{Evaluator, evaluate_pixels};
 
 /// The same weights as bits, row by row and from several places.
 fn bits(weights: &dyn Rows) -> Vec<Vec<u64>> {
@@ -138,55 +137,6 @@ fn what_is_read_is_checked_whatever_came_first() {
             assert_eq!(fitted_frames(&stored).is_ok(), is_intact, "{order:?}");
         }
     }
-}
-
-#[test]
-fn nothing_made_of_damaged_weights_is_given_away() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("model.fits");
-    let mut whole = long(70);
-    whole.weights1 = whole.weights1.slice_move(ndarray::s![.., ..1]);
-    whole.weights2 = whole.weights2.slice_move(ndarray::s![.., ..4]);
-    whole.design1 = "cartesian(1) ~ 2 +- 100".into();
-    whole.design2 = "cartesian(2) ~ 0 +- 200".into();
-    whole.save(&path, Format::Fits, false).unwrap();
-    let xp = array_api::Cpu::new();
-    let frames: Vec<usize> = (0..70).rev().chain(3..9).collect();
-    let expected = whole.evaluate(&xp, &frames, &[1, 2], &[3]).unwrap();
-    let pixels = [(1, 3), (2, 3)];
-    let of_pixels = whole.evaluate_pixels(&xp, &frames, &pixels).unwrap();
-
-    let in_batches = |stored: &StoredModel, size: usize| -> Result<Vec<f64>> {
-        let mut found = Vec::new();
-        let evaluator = Evaluator::new(&xp, stored, &[1, 2], &[3])?;
-        evaluator.evaluate_in_batches(&frames, size, |batch, images| {
-            assert!(batch.len() == images.dim().0 && batch.len() <= size.max(1));
-            found.extend(images);
-            Ok::<_, Error>(())
-        })?;
-        Ok(found)
-    };
-    let evaluate = |stored: &StoredModel, frames: &[usize]| {
-        Evaluator::new(&xp, stored, &[1, 2], &[3]).and_then(|evaluator| evaluator.evaluate(frames))
-    };
-    let open = || StoredModel::open(&path).unwrap();
-    assert_eq!(evaluate(&open(), &frames).unwrap(), expected);
-    assert_eq!(evaluate_pixels(&xp, &open(), &frames, &pixels).unwrap(), of_pixels);
-    for size in [0, 1, 32, 1000] {
-        assert_eq!(in_batches(&open(), size).unwrap(), expected.iter().copied().collect::<Vec<_>>());
-    }
-
-    let mut bytes = std::fs::read(&path).unwrap();
-    let number = whole.weights2[(50, 2)].to_be_bytes();
-    let position = bytes.windows(8).position(|window| window == number).unwrap();
-    bytes[position + 7] ^= 1;
-    std::fs::write(&path, &bytes).unwrap();
-    // Whether or not the damaged number is needed.
-    for frames in [&[50][..], &[0], &[]] {
-        assert!(matches!(evaluate(&open(), frames), Err(Error::Checksum { .. })));
-        assert!(matches!(evaluate_pixels(&xp, &open(), frames, &pixels), Err(Error::Checksum { .. })));
-    }
-    assert!(matches!(in_batches(&open(), 7), Err(Error::Checksum { .. })));
 }
 
 #[test]
