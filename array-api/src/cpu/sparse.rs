@@ -100,28 +100,15 @@ fn add_columns<T: Float, const COLUMNS: usize>(
     COLUMNS
 }
 
-/// Products of a matrix with vectors of which each lies in a row of its own, `stride` numbers apart: columns of `out` that
-/// are `n` apart.
-struct RowsTimesVectors<'a, T: Float> {
-    a: &'a CsrView<'a, T, Cpu>,
-    x: &'a [T],
-    stride: usize,
-    n: usize,
-    out: &'a mut [T],
-}
-
-impl<T: Float> RowsTimesVectors<'_, T> {
-    fn run(self) {
-        let Self { a, x, stride, n, out } = self;
-        for column in 0..n {
-            let x = &x[column * stride..][..a.columns];
-            for (r, out) in out.chunks_exact_mut(n).enumerate() {
-                let (indices, values) = row(a, r);
-                out[column] = indices
-                    .iter()
-                    .zip(values)
-                    .fold(T::ZERO, |sum, (&index, &value)| sum + value * x[index as usize]);
-            }
+/// Products of a matrix with vectors of which each lies in a row of its own, `stride` numbers apart: columns of `out`, one
+/// for each vector.
+fn times_vectors<T: Float>(a: &CsrView<'_, T, Cpu>, (x, stride): (&[T], usize), n: usize, out: &mut [T]) {
+    for column in 0..n {
+        let x = &x[column * stride..][..a.columns];
+        for (r, out) in out.chunks_exact_mut(n).enumerate() {
+            let (indices, values) = row(a, r);
+            let entries = indices.iter().zip(values);
+            out[column] = entries.fold(T::ZERO, |sum, (&index, &value)| sum + value * x[index as usize]);
         }
     }
 }
@@ -327,7 +314,7 @@ impl Sparse for Cpu {
             for (entry, out) in out.chunks_mut(rows * n).enumerate() {
                 let start = x.layout.offset() as isize + entry as isize * x.layout.strides()[0];
                 let x = &x.buffer[start as usize..];
-                RowsTimesVectors { a: &a, x, stride: stride as usize, n, out }.run();
+                times_vectors(&a, (x, stride as usize), n, out);
             }
             return Ok(out);
         }
